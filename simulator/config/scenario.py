@@ -1,0 +1,190 @@
+"""The scenario file: a mesh, how its workloads behave, who loads it and what is expected.
+
+Published as `schemas/scenario.v1.json`. Read by the simulator *and* by the
+sandbox, which scripts real workloads from the same behaviours.
+Durations are text with a unit (`250us`, `4ms`, `1.5s`, `2m`), shares are 0 to 1.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+_UNITS_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m)")
+
+
+def nanoseconds(value: object) -> int:
+    """Return a duration in ns from text such as `1m30s` or `4ms` (or from an int of ns).
+
+    Raises ValueError for anything else.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    parts = _DURATION.findall(str(value))
+    if not parts or "".join(number + unit for number, unit in parts) != str(value):
+        message = (
+            f"{value!r} is not a duration; write a number and a unit, such as 250us, 4ms or 1.5s"
+        )
+        raise ValueError(message)
+    return sum(round(float(number) * _UNITS_NS[unit]) for number, unit in parts)
+
+
+def duration_text(value_ns: int) -> str:
+    """Return a duration as text, in the largest unit that keeps it whole."""
+    for unit in ("m", "s", "ms", "us"):
+        if value_ns and value_ns % _UNITS_NS[unit] == 0:
+            return f"{value_ns // _UNITS_NS[unit]}{unit}"
+    return f"{value_ns}ns"
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(nanoseconds, json_schema_input_type=str),
+    PlainSerializer(duration_text, return_type=str),
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Record(BaseModel):
+    """A part of a scenario: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Latency(Record):
+    """How long a workload takes for one answer. Plain text (`5ms`) is a fixed time.
+
+    Just one of the forms is given: `fixed`, `exponential` (its mean), or a log-normal by `p50` and `p99`.
+    """
+
+    fixed: Duration | None = None
+    exponential: Duration | None = None
+    p50: Duration | None = None
+    p99: Duration | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:  # noqa: ANN401 - raw input
+        return {"fixed": value} if isinstance(value, (str, int)) else value
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Latency:
+        forms = (self.fixed is not None, self.exponential is not None, self.p50 is not None)
+        if sum(forms) != 1 or (self.p50 is None) != (self.p99 is None):
+            message = "give just one of `fixed`, `exponential`, or `p50` with `p99`"
+            raise ValueError(message)
+        return self
+
+
+class Answer(Record):
+    """One answer of a workload that differs from its usual 200."""
+
+    status: int = Field(200, ge=200, le=599)
+    latency: Latency | None = None
+    """Instead of the behaviour's own latency."""
+
+
+class Disturbance(Answer):
+    """An answer given now and then: each request draws for it."""
+
+    share: Share
+
+
+class Call(Record):
+    """A request that a workload sends, through its own proxy, before it answers."""
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    forward: tuple[str, ...] = ("x-request-id", "end-user", "traceparent")
+    """Headers of the incoming request that are passed on."""
+
+
+class Behaviour(Record):
+    """What the pods of one Deployment do. Without one, a pod answers 200 at once."""
+
+    latency: Latency = Latency(fixed=0)
+    concurrency: int | None = Field(None, ge=1)
+    """Requests that one replica works on at a time; others wait in line. Unlimited if absent."""
+    script: tuple[Answer, ...] = ()
+    """Answers given in turn, per replica, from the first again after the last."""
+    disturbances: tuple[Disturbance, ...] = ()
+    """Drawn in order; the first that hits decides. Not drawn where a script is given."""
+    calls: tuple[Call, ...] = ()
+    """Sent one after the other; a failed one (no response, or 5xx) does not fail the answer."""
+
+
+class Client(Record):
+    """A source of load: open loop (`rate`) or closed loop (`users`)."""
+
+    name: str
+    from_: str = Field("outside", alias="from")
+    """`DEPLOYMENT.NAMESPACE`, or `outside` for a client beyond the mesh."""
+    via: str | None = None
+    """A gateway's `DEPLOYMENT.NAMESPACE` to connect to, whatever the URL's host."""
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    rate: float | None = Field(None, gt=0, le=1_000_000)
+    """Mean requests a second, as a Poisson process; it does not wait for answers."""
+    users: int | None = Field(None, ge=1, le=100_000)
+    """So many users, each sending its next request after the answer and `think`."""
+    think: Duration = 0
+    start: Duration = 0
+    stop: Duration | None = None
+    """When the load ends; the scenario's duration if absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _one_loop(self) -> Client:
+        if (self.rate is None) == (self.users is None):
+            message = "give just one of `rate` (open loop) or `users` (closed loop)"
+            raise ValueError(message)
+        return self
+
+
+class Network(Record):
+    """What lies between any two proxies, and between a proxy and its own workload."""
+
+    latency: Latency = Latency(fixed=250_000)
+    """One way, between pods."""
+
+
+class ScenarioFile(Record):
+    """A scenario, as written."""
+
+    schema_: Literal["scenario.v1"] = Field("scenario.v1", alias="schema")
+    title: str = ""
+    manifests: tuple[str, ...] = ()
+    """Files or folders of Kubernetes and Istio YAML, relative to this file."""
+    seed: int = Field(1, ge=0)
+    duration: Duration = 60_000_000_000
+    workloads: dict[str, Behaviour] = {}
+    """By `DEPLOYMENT` (namespace default) or `DEPLOYMENT.NAMESPACE`."""
+    clients: tuple[Client, ...] = ()
+    network: Network = Network()
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Request(Record):
+    """One entry of a request file, as sent by `meshdojo probe`. Only `url` is required."""
+
+    id: str | None = None
+    from_: str = Field("outside", alias="from")
+    """`DEPLOYMENT.NAMESPACE`, or `outside` for a client beyond the mesh."""
+    url: str
+    via: str | None = None
+    """A gateway or workload to connect to, whatever the host header says."""
+    method: str = "GET"
+    headers: dict[str, str | tuple[str, ...]] = {}
+    body: str = ""
+    protocol: Literal["http1", "http2", "grpc", "tcp", "tls"] = "http1"
+    tls: dict[str, Any] | None = None
+    count: int = Field(1, ge=1, le=100_000)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
