@@ -1,0 +1,100 @@
+"""What a stream asks for and what it is told: commands out, events in.
+
+The engine carries a command out (waits, sends a request over the network), then
+tells the stream what happened by calling the event of that name, with the time:
+
+| command   | the engine                                              | then calls |
+|-----------|---------------------------------------------------------|------------|
+| `Wait`    | waits until `until_ns`                                  | `resume` |
+| `Attempt` | sends `request` to `endpoint`; arms the attempt's timer | `on_response`, `on_reset`, `on_per_try_timeout` |
+| `Finish`  | answers the client; cancels all that is under way       | nothing more |
+
+`on_timeout` (the route's timer, `Stream.timeout_ns`) and `on_disconnect` may come at
+any time before `Finish`. An event that answers `None` changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from simulator.envoy.cluster import Endpoint
+from simulator.envoy.route import Request
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+"""Name (lower-case) and value, in order; a name may come several times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An HTTP response, whole."""
+
+    status: int
+    headers: Headers = ()
+    body: str = ""
+
+
+class Reset(StrEnum):
+    """Why an attempt ended without (the whole of) a response, in Envoy's words.
+
+    Follows   envoy/http/codec.h StreamResetReason, source/common/http/utility.cc
+    resetReasonToString
+    """
+
+    LOCAL_RESET = "local reset"
+    LOCAL_REFUSED_STREAM = "local refused stream reset"
+    REMOTE_RESET = "remote reset"
+    REMOTE_REFUSED_STREAM = "remote refused stream reset"
+    LOCAL_CONNECTION_FAILURE = "local connection failure"
+    """This side could not connect: the TLS handshake failed here."""
+    REMOTE_CONNECTION_FAILURE = "remote connection failure"
+    """The endpoint refused the connection."""
+    CONNECTION_TIMEOUT = "connection timeout"
+    """No connection within the cluster's connect_timeout."""
+    CONNECTION_TERMINATION = "connection termination"
+    """The endpoint closed a connection that was in use."""
+    OVERFLOW = "overflow"
+    """A circuit breaker refused."""
+    CONNECT_ERROR = "remote error with CONNECT request"
+    PROTOCOL_ERROR = "protocol error"
+    OVERLOAD_MANAGER = "overload manager reset"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Call `resume` at `until_ns`: a fault's delay, or the back-off before a retry."""
+
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Send `request` to `endpoint`."""
+
+    number: int
+    """From 1."""
+    cluster: str
+    endpoint: Endpoint
+    request: Request
+    """As it goes upstream."""
+    per_try_timeout_ns: int | None
+    """From when a connection was ready; then `on_per_try_timeout`."""
+    connect_timeout_ns: int
+    """How long connecting may take; then `on_reset(CONNECTION_TIMEOUT)`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Answer the client; the stream is over."""
+
+    response: Response | None
+    """`None` when the client is gone."""
+    flags: tuple[str, ...]
+    """Envoy's short response flags, in Envoy's order."""
+    details: str
+    attempts: int
+    """How often the request was sent upstream."""
+
+
+Command: TypeAlias = Wait | Attempt | Finish
