@@ -1,0 +1,66 @@
+"""The HTTP connection manager of a filter chain, as configured.
+
+Models    envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+Follows   envoy/source/extensions/filters/network/http_connection_manager/config.cc
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.envoy.path import PathRules
+from simulator.envoy.route import RouteTable
+from simulator.observe.explain import FieldRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpFilter:
+    """One HTTP filter of the chain."""
+
+    name: str
+    """As configured; `typed_per_filter_config` refers to it by this name."""
+    type: str
+    """The extension, such as `envoy.filters.http.fault`."""
+    config: Any
+    """Its compiled configuration; None where the simulator does not model it."""
+    disabled: bool
+    field: FieldRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpChain:
+    """What an HTTP connection manager does with each request."""
+
+    field: FieldRef
+    stat_prefix: str
+    table: RouteTable | None
+    """The inline table; else `route_config_name` names one of the route resources."""
+    route_config_name: str
+    filters: tuple[HttpFilter, ...]
+    """In the order in which requests pass them; the router comes last."""
+    path_rules: PathRules
+    server_name: str = "envoy"
+    strip_any_host_port: bool = False
+    strip_matching_host_port: bool = False
+    strip_trailing_host_dot: bool = False
+    request_timeout_ns: int = 0
+    stream_idle_timeout_ns: int = 300_000_000_000
+    max_stream_duration_ns: int | None = None
+    generate_request_id: bool = True
+    preserve_external_request_id: bool = False
+    use_remote_address: bool = False
+    forward_client_cert: str = "SANITIZE"
+    via: str = ""
+
+    def route_table(self, routes: Mapping[str, RouteTable]) -> RouteTable | None:
+        """Return the table in force: the inline one, or the named one where it has arrived."""
+        return self.table if self.table is not None else routes.get(self.route_config_name)
+
+    def filter(self, name_or_type: str) -> HttpFilter | None:
+        """Return the first enabled filter of a name or an extension type."""
+        for one in self.filters:
+            if name_or_type in (one.name, one.type) and not one.disabled:
+                return one
+        return None

@@ -1,0 +1,69 @@
+"""What a route is chosen by: the request, and what the proxy knows of its stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An HTTP request's head; header names are lower-case and may come several times."""
+
+    method: str
+    authority: str
+    path: str
+    """With its query string; empty for a CONNECT request without one."""
+    headers: tuple[tuple[str, str], ...] = ()
+    scheme: str = "http"
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a header, in order; pseudo-headers by their `:name`."""
+        if name.startswith(":"):
+            value = self.pseudo(name)
+            return [] if value is None else [value]
+        return [value for key, value in self.headers if key == name]
+
+    def first(self, name: str) -> str | None:
+        """Return a header's first value."""
+        if name.startswith(":"):
+            return self.pseudo(name)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    def pseudo(self, name: str) -> str | None:
+        """Return the pseudo-header `name`, absent when empty."""
+        match name:
+            case ":path":
+                return self.path or None
+            case ":authority":
+                return self.authority or None
+            case ":method":
+                return self.method or None
+            case ":scheme":
+                return self.scheme or None
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamInfo:
+    """What a proxy knows of a stream beyond the request's head."""
+
+    tls_presented: bool = False
+    """Whether the client showed a certificate."""
+    tls_validated: bool = False
+    """Whether that certificate was verified."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Dynamic metadata by filter name, as JSON values."""
+    filter_state: Mapping[str, str] = field(default_factory=dict)
+    """Filter state objects by key, as their strings."""
+    runtime: Mapping[str, int] = field(default_factory=dict)
+    """Runtime keys that override a configuration's defaults."""
+    source_address: str = ""
+    """The client's address, as the proxy sees it."""
+
+
+PLAIN = StreamInfo()
