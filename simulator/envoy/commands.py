@@ -3,12 +3,13 @@
 The engine carries a command out (waits, sends a request over the network), then
 tells the stream what happened by calling the event of that name, with the time:
 
-| command   | the engine                                              | then calls |
-|-----------|---------------------------------------------------------|------------|
-| `Wait`    | waits until `until_ns`                                  | `resume` |
-| `Attempt` | sends `request` to `endpoint`; arms the attempt's timer | `on_response`, `on_reset`, `on_per_try_timeout` |
-| `Finish`  | answers the client; cancels all that is under way       | nothing more |
+- `Wait`: wait until `until_ns`, then call `resume`.
+- `Attempt`: send `request` to `endpoint` and arm the attempt's own timer; then call
+  `on_response`, `on_reset` or `on_per_try_timeout`.
+- `Finish`: answer the client, cancel all that is under way; call nothing more.
 
+An attempt that a command follows (a retry, or the end) is over: its late events are not
+reported any more.
 `on_timeout` (the route's timer, `Stream.timeout_ns`) and `on_disconnect` may come at
 any time before `Finish`. An event that answers `None` changes nothing.
 """
@@ -20,10 +21,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from simulator.envoy.cluster import Endpoint
-from simulator.envoy.route import Request
-
-Headers: TypeAlias = tuple[tuple[str, str], ...]
-"""Name (lower-case) and value, in order; a name may come several times."""
+from simulator.envoy.header_map import Headers
+from simulator.envoy.request import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

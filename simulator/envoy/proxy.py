@@ -1,7 +1,87 @@
 """One running proxy: its configuration, and the state that outlives a request.
 
-Signatures: `Proxy(config, name)`, `.accept(connection)`, `.stream(chain, request, draws,
-explain=False, forced=NOTHING_FORCED, connection=None) -> Stream`, `.update(config)`.
+Follows   envoy/source/common/upstream/cluster_manager_impl.cc
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+
+from simulator.envoy.cluster import Cluster, Endpoint
+from simulator.envoy.compile import Config
+from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
+from simulator.envoy.http import HttpChain
+from simulator.envoy.listener import Accepted, Connection, Miss
+from simulator.envoy.listener import accept as accept_connection
+from simulator.envoy.request import Request
+from simulator.envoy.stream import Stream
+from simulator.envoy.upstream import Upstream
+
+
+class Proxy:
+    """One Envoy. It decides; whoever drives it waits, sends and draws."""
+
+    def __init__(self, config: Config, name: str) -> None:
+        self.name = name
+        """`POD.NAMESPACE`"""
+        self.config = config
+        self.upstreams: dict[str, Upstream] = {}
+        """By cluster name, with what is under way to each."""
+        self.update(config)
+
+    def update(self, config: Config) -> None:
+        """Take a new configuration.
+
+        A cluster of which only the endpoints changed keeps its state, and so do those of
+        its hosts that stay. A cluster that itself changed starts anew, as in Envoy.
+        """
+        for name in self.upstreams.keys() - config.clusters.keys():
+            del self.upstreams[name]
+        for name, cluster in config.clusters.items():
+            known = self.upstreams.get(name)
+            if known is None or not _same_cluster(known.cluster, cluster):
+                self.upstreams[name] = Upstream(cluster)
+            elif known.cluster is not cluster:
+                known.update(cluster)
+        self.config = config
+
+    def accept(self, connection: Connection, *, explain: bool = False) -> Accepted | Miss:
+        """Return the filter chain that a connection ends in, or where the search stopped."""
+        return accept_connection(self.config, connection, explain=explain)
+
+    def stream(
+        self,
+        chain: HttpChain,
+        request: Request,
+        draws: Draws,
+        *,
+        explain: bool = False,
+        forced: Forced | None = None,
+        connection: Connection | None = None,
+    ) -> Stream:
+        """Return the machine for one request on a connection that ended in `chain`."""
+        destination = connection and Endpoint(address=connection.address, port=connection.port)
+        return Stream(
+            chain,
+            request,
+            draws,
+            routes=self.config.routes,
+            upstreams=self.upstreams,
+            destination=destination,
+            explain=explain,
+            forced=forced or NOTHING_FORCED,
+        )
+
+
+def _same_cluster(old: Cluster, new: Cluster) -> bool:
+    """Say whether nothing changed but what the endpoint assignment says."""
+    if old.endpoints_kind != "endpoints":
+        return old == new
+    assigned = {
+        "endpoints": (),
+        "overprovisioning": 0,
+        "weighted_priority_health": False,
+        "endpoints_resource": "",
+        "diagnostics": (),
+    }
+    return replace(old, **assigned) == replace(new, **assigned)  # type: ignore[arg-type]

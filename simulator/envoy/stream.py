@@ -1,18 +1,56 @@
 """One HTTP request inside a proxy: its filters, then the router, until it is answered.
 
 The machine is pure: it is told what happened, and when, and answers with one command
-(`simulator.envoy.commands`).
+(`simulator.envoy.commands`). `TRANSITIONS` says which event may come when, and where it
+leads; once done, every event is ignored.
 
-Follows   envoy/source/common/router/router.cc
+Models    envoy.extensions.filters.http.router.v3.Router, RouteAction
+Follows   envoy/source/common/router/{router.cc,upstream_request.cc}
+Leaves    hedging, mirrors, internal redirects, resets of a response that has begun
+          (docs/fidelity.md#router)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from simulator.envoy.commands import Command, Finish, Headers, Reset, Response
-from simulator.observe.explain import Node
+from simulator.envoy import retry, timeout
+from simulator.envoy.balance import Host, Pick
+from simulator.envoy.cluster import Discovery, Endpoint
+from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
+from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
+from simulator.envoy.filters import fault, fault_config, router_config
+from simulator.envoy.header_map import Headers, first, replaced, without
+from simulator.envoy.headers import finalize_request, finalize_response, redirect
+from simulator.envoy.http import HttpChain
+from simulator.envoy.local_reply import reply
+from simulator.envoy.outgoing import addressed, counted, with_pseudo_headers
+from simulator.envoy.reasons import Reasons, below
+from simulator.envoy.request import Request
+from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
+from simulator.envoy.route import find as find_route
+from simulator.envoy.states import TRANSITIONS, Event, State, UnexpectedEventError
+from simulator.envoy.timeout import MILLISECOND, Timeouts
+from simulator.envoy.upstream import Upstream
+from simulator.observe.explain import FieldRef, Node, Outcome
+
+_ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
+
+_FLAGS = {
+    Reset.LOCAL_CONNECTION_FAILURE: "UF",
+    Reset.REMOTE_CONNECTION_FAILURE: "UF",
+    Reset.CONNECTION_TIMEOUT: "UF",
+    Reset.CONNECTION_TERMINATION: "UC",
+    Reset.LOCAL_RESET: "LR",
+    Reset.LOCAL_REFUSED_STREAM: "LR",
+    Reset.OVERFLOW: "UO",
+    Reset.REMOTE_RESET: "UR",
+    Reset.REMOTE_REFUSED_STREAM: "UR",
+    Reset.CONNECT_ERROR: "UR",
+    Reset.PROTOCOL_ERROR: "UPE",
+    Reset.OVERLOAD_MANAGER: "OM",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,25 +64,483 @@ class Record:
     """`ip:port` of the last attempt's endpoint."""
     attempts: int
     flags: tuple[str, ...]
+    """In the order in which they were set."""
     details: str
     status: int | None
+    """Absent when the client was gone before there was one."""
     request_headers_upstream: Headers | None
-    """As last sent, with `:method`, `:path`, `:authority` and `:scheme` first; absent if never sent."""
+    """As last sent, the pseudo-headers first; absent if nothing was sent."""
 
 
-class Stream(Protocol):
-    """One HTTP request inside a proxy."""
+class Stream:
+    """One request; see the module for how it is driven."""
 
-    timeout_ns: int | None
-    """The route's time-out, known after `start`; from the request's last byte. 0 or None: none."""
-    node: Node | None
-    """Why all this happened; absent unless asked for."""
+    def __init__(
+        self,
+        chain: HttpChain,
+        request: Request,
+        draws: Draws,
+        *,
+        routes: Mapping[str, RouteTable],
+        upstreams: Mapping[str, Upstream],
+        destination: Endpoint | None = None,
+        explain: bool = False,
+        forced: Forced = NOTHING_FORCED,
+    ) -> None:
+        """Prepare; nothing happens before `start`.
 
-    def start(self, now: int) -> Command: ...
-    def resume(self, now: int) -> Command: ...
-    def on_response(self, now: int, response: Response) -> Command: ...
-    def on_reset(self, now: int, reason: Reset) -> Command: ...
-    def on_per_try_timeout(self, now: int) -> Command | None: ...
-    def on_timeout(self, now: int) -> Finish | None: ...
-    def on_disconnect(self, now: int) -> Finish | None: ...
-    def record(self) -> Record: ...
+        `upstreams` may change while the stream lives, as clusters come and go.
+        `destination` is where the client thought it connected to.
+        """
+        self.state = State.NEW
+        self.timeout_ns: int | None = None
+        """The route's time-out, known with the first `Attempt`, and counted from it; 0: none."""
+        self.attempts = 0
+        self.flags: list[str] = []
+        self.details = ""
+        self._chain = chain
+        self._request = request
+        self._draws = draws
+        self._routes = routes
+        self._upstreams = upstreams
+        self._destination = destination
+        self._forced = forced
+        self._reasons = Reasons() if explain else None
+        self._match: RouteMatch | NoRoute | None = None
+        self._filter_at = 0
+        self._complete_at = 0
+        self._upstream: Upstream | None = None
+        self._host: Host | None = None
+        self._tried: list[Host] = []
+        self._retry: retry.RetryState | None = None
+        self._timeouts = Timeouts(route_ms=0, per_try_ms=0)
+        self._timeout_status = 504
+        self._sent = False
+        self._sent_request: Request | None = None
+        self._status: int | None = None
+        self._options = router_config.RouterConfig()
+
+    # -- events ---------------------------------------------------------------------------
+
+    def start(self, now: int) -> Command:
+        """Take the request; it is complete."""
+        self._take(Event.START)
+        table = self._chain.route_table(self._routes)
+        if table is None:
+            return self._answer(404, "", "NR", "route_configuration_not_found")
+        explain = self._reasons is not None
+        self._match = self._force_cluster(
+            find_route(table, self._request, self._draws.stream, explain=explain)
+        )
+        if self._reasons is not None:
+            self._reasons.add(self._match.node)
+        return self._filter(now)
+
+    def resume(self, now: int) -> Command:
+        """Go on after a `Wait`."""
+        delayed = self.state is State.DELAYED
+        self._take(Event.RESUME)
+        return self._filter(now) if delayed else self._attempt(now)
+
+    def on_response(self, now: int, response: Response) -> Command | None:
+        """Take an attempt's response."""
+        if not self._take(Event.RESPONSE):
+            return None
+        self._end_attempt()
+        assert self._host is not None, "an attempt has a host"
+        again = self._try_again(
+            now,
+            self._retry and self._retry.on_headers(response, self._draws),
+            f"the response {response.status}",
+        )
+        return again or self._forward(now, response)
+
+    def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command | None:
+        """Take the end of an attempt that brought no response.
+
+        `transport_failure` is what the transport had to say, such as
+        `delayed connect error: Connection refused`.
+        """
+        if not self._take(Event.RESET):
+            return None
+        self._end_attempt()
+        return self._after_reset(now, reason, transport_failure)
+
+    def on_per_try_timeout(self, now: int) -> Command | None:
+        """Give up an attempt that took too long."""
+        if not self._take(Event.PER_TRY_TIMEOUT):
+            return None
+        self._end_attempt()
+        self._sent = True
+        again = self._try_again(
+            now,
+            self._retry and self._retry.on_reset(Reset.LOCAL_RESET, self._draws, sent=True),
+            f"no response within {self._timeouts.per_try_ms} ms",
+        )
+        return again or self._time_out("upstream_per_try_timeout")
+
+    def on_timeout(self, now: int) -> Finish | None:  # noqa: ARG002 - every event has its time
+        """Give up the request, which took too long."""
+        awaiting = self.state is State.AWAITING
+        if not self._take(Event.TIMEOUT):
+            return None
+        if awaiting:
+            self._end_attempt()
+        return self._time_out("response_timeout")
+
+    def on_disconnect(self, now: int) -> Finish | None:  # noqa: ARG002 - as above
+        """Give up the request, whose client is gone."""
+        awaiting = self.state is State.AWAITING
+        if not self._take(Event.DISCONNECT):
+            return None
+        if awaiting:
+            self._end_attempt()
+        self._flag("DC")
+        return self._finish(None, "downstream_remote_disconnect")
+
+    # -- what is known of it --------------------------------------------------------------
+
+    def record(self) -> Record:
+        """Return what the access log would say, so far."""
+        match = self._match
+        routed = match if isinstance(match, RouteMatch) else None
+        sent = self._sent_request
+        return Record(
+            route=(routed.route.name or None) if routed else None,
+            virtual_host=match.virtual_host.name if match and match.virtual_host else None,
+            cluster=self._upstream.cluster.name if self._upstream else None,
+            endpoint=self._host.endpoint.key if self._host else None,
+            attempts=self.attempts,
+            flags=tuple(self.flags),
+            details=self.details,
+            status=self._status,
+            request_headers_upstream=sent and with_pseudo_headers(sent),
+        )
+
+    @property
+    def node(self) -> Node | None:
+        """Return why all this happened; absent unless asked for."""
+        if self._reasons is None:
+            return None
+        request = self._request
+        summary = f"{self._status or 'no status'} {self.details}".strip()
+        return self._reasons.tree(f"{request.method} {request.authority}{request.path}", summary)
+
+    # -- filters --------------------------------------------------------------------------
+
+    def _filter(self, now: int) -> Command:
+        """Pass the filters from where the stream stands to the router."""
+        filters = self._chain.filters
+        while self._filter_at < len(filters):
+            one = filters[self._filter_at]
+            if not one.disabled:
+                if one.type == router_config.TYPE:
+                    self._options = one.config or self._options
+                    break
+                if one.type == fault_config.TYPE:
+                    command = self._fault(now, self._configured(one.name, one.config))
+                    if command is not None:
+                        return command
+            self._filter_at += 1
+        return self._route(now)
+
+    def _configured(
+        self, name: str, fallback: fault_config.FaultConfig
+    ) -> fault_config.FaultConfig:
+        own = self._match.per_filter(name) if isinstance(self._match, RouteMatch) else None
+        return own if isinstance(own, fault_config.FaultConfig) else fallback
+
+    def _fault(self, now: int, config: fault_config.FaultConfig | None) -> Command | None:
+        cluster = self._match.cluster if isinstance(self._match, RouteMatch) else None
+        if config is None or not fault.applies(config, self._request, cluster):
+            return None
+        resumed = self.state is State.DELAYED
+        if not resumed:
+            delay_ns = fault.delay_ns(
+                config, self._request, self._draws, forced=self._forced.delayed
+            )
+            if delay_ns is not None:
+                self.state = State.DELAYED
+                self._flag("DI")
+                reason = f"the request is delayed by {delay_ns // MILLISECOND} ms"
+                self._note("fault", "delay", reason, config.delay and config.delay.field)
+                return Wait(until_ns=now + delay_ns)
+        abortion = fault.abortion(config, self._request, self._draws, forced=self._forced.aborted)
+        if abortion is None:
+            # The next fault filter of the chain, if any, starts afresh.
+            self.state = State.NEW
+            return None
+        self._flag("FI")
+        reason = f"the request is answered {abortion.http_status} here, and goes no further"
+        self._note("fault", "abort", reason, config.abort and config.abort.field)
+        response = reply(
+            self._request, abortion.http_status, fault.BODY, grpc_status=abortion.grpc_status
+        )
+        return self._finish_local(response, fault.DETAILS)
+
+    # -- the router -----------------------------------------------------------------------
+
+    def _route(self, now: int) -> Command:
+        match = self._match
+        assert match is not None, "the route is looked for first"
+        if isinstance(match, NoRoute):
+            return self._answer(404, "", "NR", "route_not_found")
+        if match.tls_redirect or match.route.action is not Action.ROUTE:
+            return self._finish_local(redirect(match, self._request), "direct_response")
+        upstream = self._upstreams.get(match.cluster or "")
+        if upstream is None:
+            self._note(
+                "cluster",
+                match.cluster or "",
+                "the proxy knows no such cluster",
+                below(match.route.field, "route"),
+                outcome=Outcome.REJECTED,
+            )
+            return self._answer(match.route.cluster_not_found_status, "", "NC", "cluster_not_found")
+        self._upstream = upstream
+        self._complete_at = now
+        request = self._finalize(match)
+        if first(request.headers, _ALT_RESPONSE) is not None:
+            self._timeout_status = 204
+            request = replace(request, headers=without(request.headers, {_ALT_RESPONSE}))
+        self._retry = retry.start(match.route.retry_policy, request, upstream)
+        self._request = retry.consume(request)
+        if self._reasons is not None:
+            self._reasons.timeouts(self._timeouts, match.route.field)
+        return self._attempt(now)
+
+    def _finalize(self, match: RouteMatch) -> Request:
+        """Return the request as the route has it sent, but for what each attempt adds."""
+        route, options = match.route, self._options
+        self._timeouts, request = timeout.decide(
+            0 if route.max_stream_duration_ns is not None else route.timeout_ns,
+            route.retry_policy,
+            self._request,
+            respect_expected=options.respect_expected_rq_timeout,
+        )
+        self.timeout_ns = self._timeouts.route_ms * MILLISECOND
+        # The router's own headers come first, so that header formats can speak of them.
+        if not options.suppress_envoy_headers:
+            request = timeout.announce(self._timeouts, request, 0)
+        if match.virtual_host.include_request_attempt_count:
+            request = counted(request, 1)
+        return finalize_request(match, request)
+
+    def _attempt(self, now: int) -> Command:
+        """Send the request to a host, for the first or another time."""
+        match = self._match
+        assert isinstance(match, RouteMatch), "only a routed request is sent"
+        again = self.attempts > 0
+        self.attempts += 1
+        # A cluster may have been removed while a retry was waiting.
+        upstream = self._upstreams.get(match.cluster or "")
+        trail: list[Pick] | None = [] if self._reasons is not None else None
+        host = upstream and self._choose(upstream, trail, again=again)
+        if upstream is None or host is None:
+            if self._reasons is not None and upstream is not None:
+                self._reasons.no_host(upstream.cluster)
+            return self._answer(503, "no healthy upstream", "UH", "no_healthy_upstream")
+        if again:
+            self._request = self._for_retry(now, match)
+        if self._reasons is not None:
+            self._reasons.attempt(self.attempts, upstream.cluster, host, trail or [])
+        self._upstream, self._host = upstream, host
+        self._tried.append(host)
+        if not upstream.admits():
+            field = FieldRef(
+                "clusters", upstream.cluster.name, upstream.cluster.thresholds.field_path
+            )
+            reason = f"{upstream.requests} requests are under way, which is all it lets through"
+            self._note("circuit breaker", "max_requests", reason, field, outcome=Outcome.REJECTED)
+            return self._after_reset(now, Reset.OVERFLOW, "")
+        self.state = State.AWAITING
+        upstream.begin(host)
+        request = addressed(self._request, host.endpoint, match)
+        self._sent_request = request
+        return Attempt(
+            number=self.attempts,
+            cluster=upstream.cluster.name,
+            endpoint=host.endpoint,
+            request=request,
+            per_try_timeout_ns=self._timeouts.per_try_ms * MILLISECOND or None,
+            connect_timeout_ns=upstream.cluster.connect_timeout_ns,
+        )
+
+    def _for_retry(self, now: int, match: RouteMatch) -> Request:
+        request = self._request
+        if match.virtual_host.include_request_attempt_count:
+            request = counted(request, self.attempts)
+        if not self._options.suppress_envoy_headers:
+            elapsed_ms = (now - self._complete_at) // MILLISECOND
+            request = timeout.announce(self._timeouts, request, elapsed_ms)
+        return request
+
+    def _choose(self, upstream: Upstream, trail: list[Pick] | None, *, again: bool) -> Host | None:
+        forced = self._forced.endpoints
+        if forced is not None and self.attempts <= len(forced):
+            host = upstream.hosts.get(forced[self.attempts - 1])
+            if host is not None:
+                if trail is not None:
+                    trail.append(Pick(host=host, reason="as observed", kept=True))
+                return host
+        if upstream.cluster.type is Discovery.ORIGINAL_DST:
+            return self._original_destination(upstream, trail)
+        avoid, picks = (), 1
+        if again and self._retry is not None:
+            picks = self._retry.policy.host_selection_retry_max_attempts + 1
+            if self._retry.avoids_previous_hosts:
+                avoid = self._tried
+        return upstream.choose(self._draws, avoid=avoid, picks=picks, trail=trail)
+
+    def _original_destination(self, upstream: Upstream, trail: list[Pick] | None) -> Host | None:
+        cluster, endpoint = upstream.cluster, self._destination
+        named = cluster.original_dst_header and first(
+            self._request.headers, cluster.original_dst_header
+        )
+        if named:
+            address, _, port = named.rpartition(":")
+            endpoint = Endpoint(address=address, port=int(port)) if port.isdigit() else None
+        if endpoint is None:
+            return None
+        if cluster.original_dst_port is not None:
+            endpoint = replace(endpoint, port=cluster.original_dst_port)
+        host = upstream.hosts.setdefault(endpoint.key, Host(endpoint))
+        if trail is not None:
+            trail.append(Pick(host=host, reason="where the client connected to", kept=True))
+        return host
+
+    def _try_again(self, now: int, verdict: retry.Yes | retry.No | None, event: str) -> Wait | None:
+        """Return the wait before a retry, if one follows; note why none does."""
+        if verdict is None:
+            return None
+        if self._reasons is not None and verdict is not retry.No.NOT_RETRIABLE:
+            assert self._retry is not None, "there is a verdict"
+            self._reasons.retry(verdict, event, self._retry.policy.field)
+        if isinstance(verdict, retry.Yes):
+            self.state = State.BACKING_OFF
+            return Wait(until_ns=now + verdict.delay_ns)
+        if verdict is retry.No.LIMIT_EXCEEDED:
+            self._flag("URX")
+        elif verdict is retry.No.OVERFLOW:
+            self._flag("UO")
+        return None
+
+    # -- the end --------------------------------------------------------------------------
+
+    def _after_reset(self, now: int, reason: Reset, transport_failure: str) -> Command:
+        if reason not in retry.CONNECT_FAILURES and reason is not Reset.OVERFLOW:
+            self._sent = True
+        again = self._try_again(
+            now,
+            self._retry and self._retry.on_reset(reason, self._draws, sent=self._sent),
+            f"the reset ({reason.value})",
+        )
+        if again is not None:
+            return again
+        retried = "retried and the latest " if self.attempts > 1 else ""
+        failure = f", transport failure reason: {transport_failure}" if transport_failure else ""
+        body = (
+            "upstream connect error or disconnect/reset before headers. "
+            f"{retried}reset reason: {reason.value}{failure}"
+        )
+        inside = f"{reason.value}|{transport_failure}" if transport_failure else reason.value
+        details = f"upstream_reset_before_response_started{{{inside}}}".replace(" ", "_")
+        status = 502 if reason is Reset.PROTOCOL_ERROR else 503
+        overloaded: Headers = ()
+        if reason is Reset.OVERFLOW and not self._options.suppress_envoy_headers:
+            overloaded = (("x-envoy-overloaded", "true"),)
+        return self._answer(status, body, _FLAGS[reason], details, overloaded)
+
+    def _time_out(self, details: str) -> Finish:
+        body = "upstream request timeout" if self._timeout_status == 504 else ""
+        return self._answer(self._timeout_status, body, "UT", details)
+
+    def _forward(self, now: int, response: Response) -> Finish:
+        """Hand an endpoint's response on."""
+        headers = response.headers
+        if not self._options.suppress_envoy_headers:
+            spent_ms = (now - self._complete_at) // MILLISECOND
+            headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
+        assert isinstance(self._match, RouteMatch), "there is a route, or no response"
+        headers = self._count_attempts(finalize_response(self._match, headers))
+        return self._finish(replace(response, headers=headers), "via_upstream")
+
+    def _answer(
+        self, status: int, body: str, flag: str, details: str, headers: Headers = ()
+    ) -> Finish:
+        self._flag(flag)
+        return self._finish_local(reply(self._request, status, body, headers), details)
+
+    def _finish_local(self, response: Response, details: str) -> Finish:
+        match = self._match
+        if isinstance(match, RouteMatch) and match.route.action is Action.ROUTE:
+            headers = self._count_attempts(finalize_response(match, response.headers))
+            response = replace(response, headers=headers)
+        return self._finish(response, details)
+
+    def _count_attempts(self, headers: Headers) -> Headers:
+        match = self._match
+        assert isinstance(match, RouteMatch), "there is a route"
+        if self.attempts and match.virtual_host.include_attempt_count_in_response:
+            return replaced(headers, "x-envoy-attempt-count", str(self.attempts))
+        return headers
+
+    def _finish(self, response: Response | None, details: str) -> Finish:
+        self.state = State.DONE
+        self.details = details
+        if self._retry is not None:
+            self._retry.release()
+        if response is not None:
+            self._status = response.status
+            headers = replaced(response.headers, "server", self._chain.server_name)
+            response = replace(response, headers=headers)
+        told = f"{self._status}" if response is not None else "none: the client is gone"
+        flags = f", flags {','.join(self.flags)}" if self.flags else ""
+        self._note("response", told, f"{details}{flags}")
+        return Finish(
+            response=response, flags=tuple(self.flags), details=details, attempts=self.attempts
+        )
+
+    def _end_attempt(self) -> None:
+        assert self._upstream is not None, "an attempt is under way"
+        assert self._host is not None, "an attempt has a host"
+        self._upstream.end(self._host)
+
+    # -- small things ---------------------------------------------------------------------
+
+    def _take(self, event: Event) -> bool:
+        """Return whether an event counts.
+
+        Raises UnexpectedEventError for one that must not come now.
+        """
+        if self.state is State.DONE and event is not Event.START and event is not Event.RESUME:
+            return False
+        if event not in TRANSITIONS[self.state]:
+            message = f"`{event.value}` while the stream is {self.state.value}"
+            raise UnexpectedEventError(message)
+        return True
+
+    def _flag(self, flag: str) -> None:
+        if flag and flag not in self.flags:
+            self.flags.append(flag)
+
+    def _note(
+        self,
+        what: str,
+        name: str,
+        reason: str,
+        field: FieldRef | None = None,
+        *,
+        outcome: Outcome = Outcome.NOTE,
+    ) -> None:
+        if self._reasons is not None:
+            self._reasons.note(what, name, reason, field, outcome=outcome)
+
+    def _force_cluster(self, match: RouteMatch | NoRoute) -> RouteMatch | NoRoute:
+        wanted = self._forced.cluster
+        if wanted is None or isinstance(match, NoRoute) or match.cluster == wanted:
+            return match
+        for entry in match.route.weighted_clusters:
+            if wanted == entry.name:
+                return replace(match, cluster=wanted, weighted=entry)
+        return match

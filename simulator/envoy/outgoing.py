@@ -1,0 +1,44 @@
+"""What an attempt changes in the request that it sends.
+
+Follows   envoy/source/common/router/upstream_request.cc (onPoolReady)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from simulator.envoy.cluster import Endpoint
+from simulator.envoy.header_map import Headers, first, replaced
+from simulator.envoy.request import Request
+from simulator.envoy.route import RouteMatch
+
+
+def with_pseudo_headers(request: Request) -> Headers:
+    """Return a request's headers as HTTP/2 and Envoy have them: its line comes first."""
+    pseudo = (
+        (":authority", request.authority),
+        (":method", request.method),
+        (":path", request.path),
+        (":scheme", request.scheme),
+    )
+    return (*pseudo, *request.headers)
+
+
+def counted(request: Request, attempt: int) -> Request:
+    """Return the request with the attempt's number, from 1."""
+    return replace(
+        request, headers=replaced(request.headers, "x-envoy-attempt-count", str(attempt))
+    )
+
+
+def addressed(request: Request, endpoint: Endpoint, match: RouteMatch) -> Request:
+    """Return the request with the endpoint's host name, where the route asks for that."""
+    rewrite = match.route.host_rewrite
+    if not rewrite.automatic or not endpoint.hostname:
+        return request
+    headers = request.headers
+    if rewrite.append_x_forwarded_host:
+        before = first(headers, "x-forwarded-host")
+        value = f"{before},{request.authority}" if before else request.authority
+        headers = replaced(headers, "x-forwarded-host", value)
+    return replace(request, authority=endpoint.hostname, headers=headers)

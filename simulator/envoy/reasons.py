@@ -1,0 +1,153 @@
+"""Tell why a stream went as it did: the nodes that a learner is shown.
+
+One `Reasons` collects what one stream did; a stream that nobody asks has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simulator.envoy.balance import Host, Pick
+from simulator.envoy.cluster import Cluster, Endpoint, Health
+from simulator.envoy.retry import No, Yes
+from simulator.envoy.timeout import Timeouts
+from simulator.observe.explain import FieldRef, Node, Outcome
+
+MILLISECOND = 1_000_000
+
+
+def below(field: FieldRef, path: str) -> FieldRef:
+    """Return the field at `path` below another."""
+    return FieldRef(field.kind, field.resource, f"{field.path}.{path}" if field.path else path)
+
+
+class Reasons:
+    """The decisions of one stream, in order."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Node] = []
+
+    def tree(self, name: str, summary: str) -> Node:
+        """Return all that was told so far as one node."""
+        return Node(
+            what="stream",
+            name=name,
+            outcome=Outcome.NOTE,
+            reason=summary,
+            children=tuple(self._nodes),
+        )
+
+    def add(self, node: Node | None) -> None:
+        """Take over a decision that was told elsewhere."""
+        if node is not None:
+            self._nodes.append(node)
+
+    def note(
+        self,
+        what: str,
+        name: str,
+        reason: str,
+        field: FieldRef | None = None,
+        *,
+        outcome: Outcome = Outcome.NOTE,
+        children: tuple[Node, ...] = (),
+    ) -> None:
+        """Tell one thing."""
+        self._nodes.append(
+            Node(
+                what=what, name=name, outcome=outcome, reason=reason, field=field, children=children
+            )
+        )
+
+    def timeouts(self, timeouts: Timeouts, route: FieldRef) -> None:
+        """Tell how long the request may take."""
+        if timeouts.route_ms:
+            reason = f"the whole request may take {timeouts.route_ms} ms, retries included"
+            self.note("time-out", "route", reason, below(route, "route.timeout"))
+        field = below(route, "route.retry_policy.per_try_timeout")
+        if timeouts.per_try_ms:
+            reason = f"each attempt may take {timeouts.per_try_ms} ms"
+            self.note("time-out", "per try", reason, field)
+        if timeouts.ignored_per_try_ms:
+            reason = (
+                f"{timeouts.ignored_per_try_ms} ms per attempt is not less than the route's "
+                f"{timeouts.route_ms} ms, and so is ignored"
+            )
+            self.note("time-out", "per try", reason, field, outcome=Outcome.REJECTED)
+
+    def no_host(self, cluster: Cluster) -> None:
+        """Tell why a cluster has no endpoint for a request."""
+        reason = "no endpoint may serve" if cluster.endpoints else "it has no endpoints"
+        self.note(
+            "cluster",
+            cluster.name,
+            reason,
+            FieldRef("clusters", cluster.name),
+            outcome=Outcome.REJECTED,
+            children=tuple(_candidates(cluster, ())),
+        )
+
+    def attempt(self, number: int, cluster: Cluster, host: Host, trail: list[Pick]) -> None:
+        """Tell where an attempt is sent, and why there."""
+        self.note(
+            "attempt",
+            str(number),
+            f"is sent to {host.endpoint.key} of {cluster.name}",
+            FieldRef("clusters", cluster.name),
+            children=tuple(_candidates(cluster, trail)),
+        )
+
+    def retry(self, verdict: Yes | No, event: str, policy: FieldRef | None) -> None:
+        """Tell whether another attempt follows, and when."""
+        if isinstance(verdict, Yes):
+            wait_ms = verdict.delay_ns // MILLISECOND
+            reason = (
+                f"{event} is retriable ({verdict.condition}); the back-off is {wait_ms} ms, "
+                f"drawn from 0 to {verdict.ceiling_ms - 1}"
+            )
+            self.note(
+                "retry",
+                verdict.condition,
+                reason,
+                policy and below(policy, "retry_on"),
+                outcome=Outcome.CHOSEN,
+            )
+            return
+        reason, leaf = {
+            No.NOT_RETRIABLE: (f"{event} is not among what is retried", "retry_on"),
+            No.LIMIT_EXCEEDED: (f"{event} would be retried, but no retry is left", "num_retries"),
+            No.OVERFLOW: (
+                f"{event} would be retried, but too many retries are under way",
+                "",
+            ),
+        }[verdict]
+        field = policy and (below(policy, leaf) if leaf else policy)
+        self.note("retry", "none", reason, field, outcome=Outcome.REJECTED)
+
+
+def _candidates(cluster: Cluster, trail: Iterable[Pick]) -> Iterable[Node]:
+    picks = list(trail)
+    told = {pick.host.endpoint.key for pick in picks}
+    for pick in picks:
+        yield Node(
+            what="endpoint",
+            name=pick.host.endpoint.key,
+            outcome=Outcome.CHOSEN if pick.kept else Outcome.REJECTED,
+            reason=f"{cluster.lb_policy.value}: {pick.reason}",
+            field=endpoint_field(cluster, pick.host.endpoint),
+        )
+    for endpoint in cluster.endpoints:
+        if endpoint.key not in told:
+            healthy = endpoint.health is Health.HEALTHY
+            yield Node(
+                what="endpoint",
+                name=endpoint.key,
+                outcome=Outcome.REJECTED,
+                reason="not chosen this time" if healthy else f"is {endpoint.health.value}",
+                field=endpoint_field(cluster, endpoint),
+            )
+
+
+def endpoint_field(cluster: Cluster, endpoint: Endpoint) -> FieldRef:
+    """Return where an endpoint of a cluster is configured."""
+    return FieldRef(cluster.endpoints_kind, cluster.endpoints_resource, endpoint.field_path)

@@ -1,0 +1,251 @@
+"""Decide whether, and when, a failed attempt is followed by another.
+
+The machine is pure: it is told how an attempt ended and answers with a verdict.
+
+Models    envoy.config.route.v3.RetryPolicy, the `x-envoy-retry-*` request headers
+Follows   envoy/source/common/router/retry_state_impl.cc, common/common/backoff_strategy.cc
+Leaves    hedging, retry priorities, retries on another cluster, back-off as told by the
+          endpoint (docs/fidelity.md#retry)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from simulator.envoy.commands import Reset, Response
+from simulator.envoy.draws import Draws
+from simulator.envoy.header_map import without
+from simulator.envoy.request import Request
+from simulator.envoy.retry_policy import RetryPolicy
+from simulator.envoy.upstream import Upstream
+from simulator.observe.explain import FieldRef
+
+MILLISECOND = 1_000_000
+
+HTTP_CONDITIONS = frozenset(
+    {
+        "5xx",
+        "gateway-error",
+        "connect-failure",
+        "envoy-ratelimited",
+        "retriable-4xx",
+        "refused-stream",
+        "retriable-status-codes",
+        "retriable-headers",
+        "reset",
+        "reset-before-request",
+        "http3-post-connect-failure",
+    }
+)
+GRPC_CONDITIONS = {
+    "cancelled": "1",
+    "deadline-exceeded": "4",
+    "resource-exhausted": "8",
+    "internal": "13",
+    "unavailable": "14",
+}
+"""With the grpc-status that each speaks of."""
+
+CONSUMED = frozenset(
+    {
+        "x-envoy-retry-on",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-max-retries",
+        "x-envoy-hedge-on-per-try-timeout",
+        "x-envoy-retriable-header-names",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+    }
+)
+"""Request headers that the router takes as its own: they never go upstream."""
+
+CONNECT_FAILURES = frozenset(
+    {Reset.LOCAL_CONNECTION_FAILURE, Reset.REMOTE_CONNECTION_FAILURE, Reset.CONNECTION_TIMEOUT}
+)
+
+PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
+
+
+class No(Enum):
+    """Why nothing follows."""
+
+    NOT_RETRIABLE = auto()
+    LIMIT_EXCEEDED = auto()
+    """It would be retried, but `num_retries` are spent: flag URX."""
+    OVERFLOW = auto()
+    """It would be retried, but too many retries are under way: flag UO."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """Another attempt follows."""
+
+    condition: str
+    """Which part of the policy asked for it."""
+    delay_ns: int
+    ceiling_ms: int
+    """The back-off was drawn from [0, `ceiling_ms`)."""
+
+
+@dataclass(slots=True)
+class BackOff:
+    """A jittered wait under a ceiling that doubles.
+
+    Envoy's manual gives the range of the n-th retry as [0, (2**n - 1) * base); its source
+    doubles a ceiling instead: 25, 50, 100, 200, 250 ms. The source wins.
+    """
+
+    ceiling_ms: int
+    max_ms: int
+
+    def next(self, draws: Draws) -> tuple[int, int]:
+        """Return a wait in ms, and the ceiling it was drawn under."""
+        ceiling = self.ceiling_ms
+        self.ceiling_ms = ceiling * 2 if ceiling < self.max_ms // 2 else self.max_ms
+        return draws.next("back-off") % ceiling, ceiling
+
+
+class RetryState:
+    """What is left of one request's retries."""
+
+    def __init__(self, policy: RetryPolicy, request: Request, upstream: Upstream) -> None:
+        self.policy = policy
+        self._upstream = upstream
+        self._on = retry_on(policy, request)
+        self._left = policy.num_retries
+        self._codes = set(policy.retriable_status_codes)
+        self._header_names = _listed(request, "x-envoy-retriable-header-names")
+        self._back_off = BackOff(
+            max(1, policy.base_interval_ns // MILLISECOND),
+            max(1, policy.max_interval_ns // MILLISECOND),
+        )
+        self._holding = False
+        if policy.retriable_request_headers and not any(
+            matcher.matches(request.values(matcher.name))
+            for matcher in policy.retriable_request_headers
+        ):
+            self._on = frozenset()
+        limit = request.first("x-envoy-max-retries")
+        if self._on and limit is not None and limit.strip().isdigit():
+            self._left = int(limit)
+        self._codes |= {
+            int(code)
+            for code in _listed(request, "x-envoy-retriable-status-codes")
+            if code.isdigit()
+        }
+
+    def on_headers(self, response: Response, draws: Draws) -> Yes | No:
+        """Return what follows a response."""
+        return self._decide(self._wanted_by_headers(response), draws)
+
+    def on_reset(self, reason: Reset, draws: Draws, *, sent: bool) -> Yes | No:
+        """Return what follows a reset; `sent` says whether any attempt wrote upstream."""
+        return self._decide(self._wanted_by_reset(reason, sent=sent), draws)
+
+    def release(self) -> None:
+        """Give back the place among the retries under way; to be called at the end."""
+        if self._holding:
+            self._upstream.retries -= 1
+            self._holding = False
+
+    @property
+    def avoids_previous_hosts(self) -> bool:
+        """Say whether hosts that were tried are passed over."""
+        return PREVIOUS_HOSTS in self.policy.retry_host_predicate
+
+    def _decide(self, condition: str | None, draws: Draws) -> Yes | No:
+        self.release()
+        if condition is None:
+            return No.NOT_RETRIABLE
+        if self._left == 0:
+            return No.LIMIT_EXCEEDED
+        # Spent even when the breaker then refuses.
+        self._left -= 1
+        if not self._upstream.allows_retry():
+            return No.OVERFLOW
+        self._upstream.retries += 1
+        self._holding = True
+        delay_ms, ceiling_ms = self._back_off.next(draws)
+        return Yes(condition, delay_ms * MILLISECOND, ceiling_ms)
+
+    def _wanted_by_headers(self, response: Response) -> str | None:
+        """Return the condition that a response fulfils."""
+        on, status = self._on, response.status
+        values = dict(response.headers)
+        if "envoy-ratelimited" in on:
+            # With this condition no other is looked at.
+            return "envoy-ratelimited" if values.get("x-envoy-ratelimited") == "true" else None
+        if "5xx" in on and 500 <= status <= 599:
+            return "5xx"
+        if "gateway-error" in on and 502 <= status <= 504:
+            return "gateway-error"
+        if "retriable-4xx" in on and status == 409:
+            return "retriable-4xx"
+        if "retriable-status-codes" in on and status in self._codes:
+            return "retriable-status-codes"
+        if "retriable-headers" in on and self._has_retriable_header(response):
+            return "retriable-headers"
+        grpc_status = values.get("grpc-status")
+        for name, code in GRPC_CONDITIONS.items():
+            if name in on and grpc_status == code:
+                return name
+        return None
+
+    def _has_retriable_header(self, response: Response) -> bool:
+        values: dict[str, list[str]] = {}
+        for name, value in response.headers:
+            values.setdefault(name, []).append(value)
+        if any(name in values for name in self._header_names):
+            return True
+        return any(
+            matcher.matches(values.get(matcher.name, []))
+            for matcher in self.policy.retriable_headers
+        )
+
+    def _wanted_by_reset(self, reason: Reset, *, sent: bool) -> str | None:
+        """Return the condition that a reset fulfils."""
+        on = self._on
+        if reason is Reset.OVERFLOW:
+            return None
+        if reason in CONNECT_FAILURES and "connect-failure" in on:
+            return "connect-failure"
+        if "reset-before-request" in on and not sent:
+            return "reset-before-request"
+        for name in ("reset", "5xx", "gateway-error"):
+            if name in on:
+                return name
+        if "refused-stream" in on and reason is Reset.REMOTE_REFUSED_STREAM:
+            return "refused-stream"
+        return None
+
+
+def retry_on(policy: RetryPolicy, request: Request) -> frozenset[str]:
+    """Return the conditions of a policy and of a request's headers; unknown ones are ignored."""
+    known = {each for each in policy.retry_on if each in HTTP_CONDITIONS or each in GRPC_CONDITIONS}
+    known.update(c for c in _listed(request, "x-envoy-retry-on") if c in HTTP_CONDITIONS)
+    known.update(c for c in _listed(request, "x-envoy-retry-grpc-on") if c in GRPC_CONDITIONS)
+    return frozenset(known)
+
+
+def start(policy: RetryPolicy | None, request: Request, upstream: Upstream) -> RetryState | None:
+    """Return a request's retry state, or `None` if nothing asks for retries."""
+    asked = request.first("x-envoy-retry-on") or request.first("x-envoy-retry-grpc-on")
+    if policy is None:
+        if asked is None:
+            return None
+        policy = RetryPolicy(field=FieldRef("routes", ""))
+    if asked is None and not retry_on(policy, request):
+        return None
+    return RetryState(policy, request, upstream)
+
+
+def consume(request: Request) -> Request:
+    """Return the request without the headers that only the router was meant to see."""
+    kept = without(request.headers, CONSUMED)
+    return request if kept is request.headers else replace(request, headers=kept)
+
+
+def _listed(request: Request, name: str) -> list[str]:
+    value = request.first(name)
+    return [] if value is None else [each.strip().lower() for each in value.split(",")]

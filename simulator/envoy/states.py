@@ -1,0 +1,54 @@
+"""The states of a stream, and what may happen in each: the table that diagrams are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a stream stands."""
+
+    NEW = "new"
+    DELAYED = "delayed"
+    """The fault filter holds it back."""
+    AWAITING = "awaiting"
+    """An attempt is under way."""
+    BACKING_OFF = "backing off"
+    """A retry is decided on."""
+    DONE = "done"
+
+
+class Event(StrEnum):
+    """What can happen to a stream."""
+
+    START = "start"
+    RESUME = "resume"
+    RESPONSE = "response"
+    RESET = "reset"
+    PER_TRY_TIMEOUT = "per-try time-out"
+    TIMEOUT = "time-out"
+    DISCONNECT = "disconnect"
+
+
+_ATTEMPT = (State.AWAITING, State.DONE)
+_OUTCOME = (State.BACKING_OFF, State.DONE)
+_END = (State.DONE,)
+
+TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
+    State.NEW: {Event.START: (State.DELAYED, *_ATTEMPT)},
+    State.DELAYED: {Event.RESUME: _ATTEMPT, Event.DISCONNECT: _END},
+    State.AWAITING: {
+        Event.RESPONSE: _OUTCOME,
+        Event.RESET: _OUTCOME,
+        Event.PER_TRY_TIMEOUT: _OUTCOME,
+        Event.TIMEOUT: _END,
+        Event.DISCONNECT: _END,
+    },
+    State.BACKING_OFF: {Event.RESUME: _ATTEMPT, Event.TIMEOUT: _END, Event.DISCONNECT: _END},
+    State.DONE: dict.fromkeys(Event, _END),
+}
+
+
+class UnexpectedEventError(RuntimeError):
+    """An event came that `TRANSITIONS` does not allow: the caller's mistake."""
