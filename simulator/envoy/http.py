@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.envoy.path import PathRules
-from simulator.envoy.route import RouteTable
+from simulator.envoy.route_table import RouteTable
 from simulator.observe.explain import FieldRef
 
 
@@ -42,6 +42,8 @@ class HttpChain:
     """In the order in which requests pass them; the router comes last."""
     path_rules: PathRules
     server_name: str = "envoy"
+    server_header: str = "OVERWRITE"
+    """`server_header_transformation`: `OVERWRITE`, `APPEND_IF_ABSENT` or `PASS_THROUGH`."""
     strip_any_host_port: bool = False
     strip_matching_host_port: bool = False
     strip_trailing_host_dot: bool = False
@@ -51,6 +53,9 @@ class HttpChain:
     generate_request_id: bool = True
     preserve_external_request_id: bool = False
     use_remote_address: bool = False
+    skip_xff_append: bool = False
+    internal_cidrs: tuple[str, ...] = ()
+    """`internal_address_config`: clients from here may steer the proxy by headers."""
     forward_client_cert: str = "SANITIZE"
     via: str = ""
 

@@ -1,17 +1,22 @@
 """Find the listener and the filter chain that a connection ends in.
 
-Models    envoy.config.listener.v3.{Listener, FilterChain, FilterChainMatch}
-Follows   envoy/source/common/listener_manager/{active_tcp_listener,filter_chain_manager_impl}.cc
+Models    envoy.config.listener.v3.{Listener, FilterChain}
+Follows   envoy/source/common/listener_manager/{active_tcp_listener,connection_handler_impl}.cc
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from simulator.diagnostics import Diagnostic
+from simulator.envoy.chain_match import Candidate, Dropped, Inspected, select
 from simulator.envoy.http import HttpChain
 from simulator.envoy.tcp import TcpChain
-from simulator.observe.explain import FieldRef, Node
+from simulator.observe.explain import FieldRef, Node, Outcome
+
+_ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +31,8 @@ class Connection:
     transport: str = "raw_buffer"
     """`tls` where the client opens with a ClientHello."""
     alpn: tuple[str, ...] = ()
-    """What the ClientHello offers; without TLS what the client speaks: `http/1.1`, `h2c`,
-    empty where it is not HTTP."""
+    """What the ClientHello offers; without TLS what the client speaks (`http/1.1`, `h2c`),
+    empty where that is not HTTP."""
     sni: str = ""
     source_ip: str = ""
     """The client's address; empty where it does not matter."""
@@ -59,9 +64,12 @@ class Listener:
     port: int
     bind_to_port: bool
     use_original_dst: bool
+    """Whether it looks up where the client meant to connect to."""
+    hands_off: bool
+    """Whether it hands connections on to the listener of their original destination."""
     traffic_direction: str
     """`UNSPECIFIED`, `INBOUND` or `OUTBOUND`."""
-    chains: tuple[FilterChain, ...]
+    candidates: tuple[Candidate[FilterChain], ...]
     default_chain: FilterChain | None
     inspects_tls: bool
     inspects_http: bool
@@ -90,3 +98,127 @@ class Miss:
     """`listener` or `filter chain`: where the search ended."""
     listener: Listener | None = None
     node: Node | None = None
+
+
+class Listening(Protocol):
+    """What listens, by address and port; a compiled configuration does."""
+
+    @property
+    def listening(self) -> Mapping[tuple[str, int], Listener]:
+        """Every listener by its address and port."""
+        ...
+
+
+def accept(config: Listening, connection: Connection, *, explain: bool = False) -> Accepted | Miss:
+    """Return where a connection ends: its listener and filter chain."""
+    port = connection.port if connection.listener_port is None else connection.listener_port
+    bound = _at(config, connection.address, port)
+    if bound is None or not bound.bind_to_port:
+        return Miss(stage="listener", node=_no_listener(connection, port) if explain else None)
+    found = bound
+    if bound.hands_off:
+        handed = _at(config, connection.address, connection.port)
+        if handed is not None:
+            found = handed
+    dropped: list[Dropped[FilterChain]] | None = [] if explain else None
+    chain = select(found.candidates, _inspect(bound, found, connection), dropped)
+    if chain is None:
+        chain = found.default_chain
+    node = _node(bound, found, chain, connection, dropped) if dropped is not None else None
+    if chain is None:
+        return Miss(stage="filter chain", listener=found, node=node)
+    return Accepted(
+        listener=found,
+        filter_chain=chain,
+        kind="http" if chain.http is not None else "tcp",
+        http=chain.http,
+        tcp=chain.tcp,
+        node=node,
+    )
+
+
+def _at(config: Listening, address: str, port: int) -> Listener | None:
+    """Return the listener at exactly this address, or else at any address, of a port."""
+    listening = config.listening
+    for one in (address, *_ANY_ADDRESS):
+        if (found := listening.get((one, port))) is not None:
+            return found
+    return None
+
+
+def _inspect(bound: Listener, found: Listener, connection: Connection) -> Inspected:
+    """Return what the listener filters that a connection passes find out about it."""
+    # A connection that is handed on passes the first listener's filters, then the second's.
+    tls = connection.transport == "tls" and (bound.inspects_tls or found.inspects_tls)
+    http = connection.transport == "raw_buffer" and (bound.inspects_http or found.inspects_http)
+    return Inspected(
+        address=connection.address,
+        port=connection.port,
+        server_name=connection.sni.lower() if tls else "",
+        transport="tls" if tls else "raw_buffer",
+        protocols=connection.alpn if tls or http else (),
+        direct_source=connection.direct_source_ip or connection.source_ip,
+        source=connection.source_ip,
+        source_port=connection.source_port,
+    )
+
+
+def _no_listener(connection: Connection, port: int) -> Node:
+    return Node(
+        what="listener",
+        name=f"{connection.address}:{port}",
+        outcome=Outcome.REJECTED,
+        reason=f"no listener is bound to {connection.address}:{port} or to any address of the port",
+    )
+
+
+def _node(
+    bound: Listener,
+    found: Listener,
+    chain: FilterChain | None,
+    connection: Connection,
+    dropped: list[Dropped[FilterChain]],
+) -> Node:
+    where = f"{connection.address}:{connection.port}"
+    reason = f"the connection to {where} is accepted by this listener"
+    if found is not bound:
+        reason = f"{bound.name} hands the connection on to the listener of {where}"
+    elif bound.hands_off:
+        reason = f"no listener of its own stands for {where}, so {bound.name} keeps the connection"
+    children = [
+        Node(
+            what="filter chain",
+            name=one.candidate.chain.name or f"#{one.candidate.chain.index}",
+            outcome=Outcome.REJECTED,
+            reason=one.reason,
+            field=FieldRef(
+                found.field.kind,
+                found.field.resource,
+                f"{one.candidate.chain.field.path}.filter_chain_match.{one.field}",
+            ),
+        )
+        for one in dropped
+    ]
+    if chain is not None:
+        default = chain is found.default_chain
+        children.append(
+            Node(
+                what="filter chain",
+                name=chain.name or ("default" if default else f"#{chain.index}"),
+                outcome=Outcome.CHOSEN,
+                reason="no other filter chain takes the connection"
+                if default
+                else "it is the most specific chain whose conditions all hold",
+                field=chain.field,
+            )
+        )
+    return Node(
+        what="listener",
+        name=found.name,
+        outcome=Outcome.CHOSEN if chain is not None else Outcome.REJECTED,
+        reason=reason
+        if chain is not None
+        else f"{reason}, but no filter chain takes it and there is no default one",
+        field=found.field,
+        children=tuple(children),
+    )

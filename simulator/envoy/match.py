@@ -54,11 +54,16 @@ class Subject:
 
     __slots__ = ("_cookies", "_query", "info", "path", "random", "request")
 
-    def __init__(self, request: Request, random: int, info: StreamInfo) -> None:
+    def __init__(
+        self, request: Request, random: int, info: StreamInfo, *, strip_parameters: bool = False
+    ) -> None:
         self.request = request
         self.random = random
         self.info = info
         self.path = without_query(request.path)
+        if strip_parameters:
+            # `;` and what follows are path parameters, which the table asks to be left out.
+            self.path = self.path.partition(";")[0]
         self._query: dict[str, str] | None = None
         self._cookies: dict[str, str] | None = None
 

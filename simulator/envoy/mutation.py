@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from simulator.envoy.formatter import Format
 from simulator.observe.explain import FieldRef
 
 
@@ -27,8 +28,8 @@ class Add:
 
     name: str
     """Lower-case."""
-    value: tuple[str, ...]
-    """Literal text at even places, format commands (without `%`) at odd ones."""
+    value: Format
+
     action: Append
     keep_empty: bool
     field: FieldRef

@@ -7,12 +7,17 @@ the path, and collects them.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from simulator.diagnostics import Diagnostic, diagnose
 from simulator.observe.explain import FieldRef
+
+
+@cache
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 class Rejected(Exception):  # noqa: N818 - Envoy's word
@@ -58,8 +63,9 @@ class Scope:
             )
         )
 
-    def only(self, message: Any, modelled: Collection[str]) -> None:  # noqa: ANN401 - protobuf
-        """Note every field that is set and not among the `modelled` ones."""
+    def only(self, message: Any, modelled: str) -> None:  # noqa: ANN401 - protobuf
+        """Note every field that is set and not among the `modelled` names."""
+        names = _words(modelled)
         for descriptor, _ in message.ListFields():
-            if descriptor.name not in modelled:
+            if descriptor.name not in names:
                 self.skip(descriptor.name, "the simulator does not model this field")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.envoy.formatter import Format
 from simulator.observe.explain import FieldRef
 
 
@@ -25,8 +26,9 @@ class PathRewrite:
 
     prefix: str = ""
     regex: RegexRewrite | None = None
-    template: str = ""
-    format: tuple[str, ...] = ()
+    template: tuple[str, ...] = ()
+    """Of a URI template: literals at even places, variable names at odd ones."""
+    format: Format = ()
 
     def __bool__(self) -> bool:
         """Say whether there is anything to do."""
@@ -43,7 +45,7 @@ class HostRewrite:
     literal: str = ""
     header: str = ""
     path_regex: RegexRewrite | None = None
-    format: tuple[str, ...] = ()
+    format: Format = ()
     automatic: bool = False
     """`auto_host_rewrite`: the endpoint's hostname, once an endpoint is chosen."""
     append_x_forwarded_host: bool = False

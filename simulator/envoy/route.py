@@ -1,196 +1,47 @@
 """Choose virtual host, route and cluster for a request.
 
 Envoy picks the virtual host first and never again, then takes the first route in
-listed order whose conditions all hold.
+listed order whose conditions all hold. The reasons are read off the same conditions,
+in the same order, and only when asked for.
 
 Models    envoy.config.route.v3.{RouteConfiguration, VirtualHost, Route}
-Follows   envoy/source/common/router/config_impl.cc
+Follows   envoy/source/common/router/{config_impl,weighted_cluster_specifier}.cc
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
-from simulator.diagnostics import Diagnostic
-from simulator.envoy.match import Condition, PathMatcher
-from simulator.envoy.mutation import NO_MUTATIONS, Mutations
-from simulator.envoy.request import Request
-from simulator.envoy.retry_policy import RetryPolicy
-from simulator.envoy.rewrite import (
-    NO_HOST_REWRITE,
-    NO_PATH_REWRITE,
-    DirectResponse,
-    HostRewrite,
-    PathRewrite,
-    Redirect,
+from simulator.envoy.match import Condition, PathKind, PathMatcher, Subject
+from simulator.envoy.request import PLAIN, Request, StreamInfo
+from simulator.envoy.rewrite import Redirect
+from simulator.envoy.route_table import (
+    Action,
+    PerFilter,
+    RouteEntry,
+    RouteTable,
+    TlsRequirement,
+    VirtualHost,
+    WeightedCluster,
 )
-from simulator.observe.explain import FieldRef, Node
+from simulator.observe.explain import FieldRef, Node, Outcome
 
-__all__ = ["Action", "NoRoute", "Request", "RouteEntry", "RouteMatch", "RouteTable", "VirtualHost"]
+__all__ = [
+    "Action",
+    "NoRoute",
+    "PerFilter",
+    "Request",
+    "RouteEntry",
+    "RouteMatch",
+    "RouteTable",
+    "StreamInfo",
+    "VirtualHost",
+    "WeightedCluster",
+    "find",
+]
 
-DEFAULT_TIMEOUT_NS = 15_000_000_000
-
-
-class Action(StrEnum):
-    """What a route does with a request."""
-
-    ROUTE = "route"
-    REDIRECT = "redirect"
-    DIRECT_RESPONSE = "direct_response"
-    NON_FORWARDING = "non_forwarding_action"
-    FILTER = "filter_action"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightedCluster:
-    """One entry of `weighted_clusters`."""
-
-    name: str
-    """Empty where `cluster_header` tells it."""
-    cluster_header: str
-    weight: int
-    field: FieldRef
-    request_headers: Mutations = NO_MUTATIONS
-    response_headers: Mutations = NO_MUTATIONS
-    host_rewrite: str = ""
-    metadata_match: Mapping[str, Any] | None = None
-    per_filter: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mirror:
-    """One entry of `request_mirror_policies`."""
-
-    cluster: str
-    cluster_header: str
-    numerator: int
-    denominator: int
-    runtime_key: str
-    suffix_host: bool
-    """Whether `-shadow` is appended to the mirrored request's host."""
-    field: FieldRef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HashPolicy:
-    """One entry of `hash_policy`."""
-
-    kind: str
-    """`header`, `cookie`, `connection_properties`, `query_parameter` or `filter_state`."""
-    name: str
-    """The header's, cookie's, parameter's or key's name; empty for the source address."""
-    terminal: bool
-    field: FieldRef
-    regex: str = ""
-    substitution: str = ""
-    cookie_ttl_ns: int | None = None
-    """Where given, an absent cookie is made; 0 is a session cookie."""
-    cookie_path: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteEntry:
-    """One route of a virtual host; names are those of the fields they come from."""
-
-    name: str
-    index: int
-    field: FieldRef
-    conditions: tuple[Condition, ...]
-    """All that must hold, in Envoy's order; the path comes last."""
-    path: PathMatcher
-    action: Action
-    redirect: Redirect | None = None
-    direct_response: DirectResponse | None = None
-    cluster: str = ""
-    """The one cluster; empty where a header or weights tell it."""
-    cluster_header: str = ""
-    weighted_clusters: tuple[WeightedCluster, ...] = ()
-    weights_header: str = ""
-    """The header whose number replaces the random value for the weights."""
-    weights_total: int = 0
-    cluster_not_found_status: int = 503
-    timeout_ns: int = DEFAULT_TIMEOUT_NS
-    """0: none."""
-    idle_timeout_ns: int | None = None
-    max_stream_duration_ns: int | None = None
-    retry_policy: RetryPolicy | None = None
-    """Its own, or else its virtual host's or its table's."""
-    path_rewrite: PathRewrite = NO_PATH_REWRITE
-    host_rewrite: HostRewrite = NO_HOST_REWRITE
-    request_headers: Mutations = NO_MUTATIONS
-    response_headers: Mutations = NO_MUTATIONS
-    mirrors: tuple[Mirror, ...] = ()
-    hash_policy: tuple[HashPolicy, ...] = ()
-    metadata_match: Mapping[str, Any] | None = None
-    """Subset selection: `envoy.lb` keys and values that endpoints must have."""
-    priority: str = "DEFAULT"
-    decorator: str = ""
-    per_filter: Mapping[str, Any] = field(default_factory=dict)
-    """Compiled `typed_per_filter_config` by filter name."""
-
-
-class TlsRequirement(StrEnum):
-    """VirtualHost.TlsRequirementType."""
-
-    NONE = "NONE"
-    EXTERNAL_ONLY = "EXTERNAL_ONLY"
-    ALL = "ALL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VirtualCluster:
-    """One entry of `virtual_clusters`: a name in statistics for requests of a kind."""
-
-    name: str
-    conditions: tuple[Condition, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VirtualHost:
-    """One virtual host of a table."""
-
-    name: str
-    index: int
-    field: FieldRef
-    domains: tuple[str, ...]
-    routes: tuple[RouteEntry, ...]
-    require_tls: TlsRequirement = TlsRequirement.NONE
-    virtual_clusters: tuple[VirtualCluster, ...] = ()
-    request_headers: Mutations = NO_MUTATIONS
-    response_headers: Mutations = NO_MUTATIONS
-    include_request_attempt_count: bool = False
-    include_attempt_count_in_response: bool = False
-    per_filter: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteTable:
-    """A route configuration, ready to be asked."""
-
-    name: str
-    field: FieldRef
-    virtual_hosts: tuple[VirtualHost, ...]
-    exact: Mapping[str, VirtualHost]
-    """By domain, lower-case."""
-    suffixes: tuple[tuple[int, Mapping[str, VirtualHost]], ...]
-    """`*.foo.com` by what follows the star, longest length first."""
-    prefixes: tuple[tuple[int, Mapping[str, VirtualHost]], ...]
-    """`foo.*` by what precedes the star, longest length first."""
-    default: VirtualHost | None
-    """The one whose domain is `*`."""
-    vhost_header: str = ""
-    ignore_port: bool = False
-    ignore_path_parameters: bool = False
-    most_specific_wins: bool = False
-    """Header changes of the table come first and those of the route last, not the reverse."""
-    request_headers: Mutations = NO_MUTATIONS
-    response_headers: Mutations = NO_MUTATIONS
-    internal_only_headers: tuple[str, ...] = ()
-    per_filter: Mapping[str, Any] = field(default_factory=dict)
-    diagnostics: tuple[Diagnostic, ...] = ()
+_LARGEST_U64 = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,9 +60,17 @@ class RouteMatch:
     node: Node | None = None
 
     def per_filter(self, name: str) -> Any | None:  # noqa: ANN401 - each filter's own
-        """Return the most specific configuration of a filter for this route."""
-        levels = (self.weighted, self.route, self.virtual_host, self.table)
-        for level in levels:
+        """Return the most specific configuration of a filter for this request."""
+        found = self._override(name)
+        return found.config if found is not None else None
+
+    def filter_disabled(self, name: str) -> bool | None:
+        """Say whether the most specific level that speaks of a filter switches it off."""
+        found = self._override(name)
+        return found.disabled if found is not None else None
+
+    def _override(self, name: str) -> PerFilter | None:
+        for level in (self.weighted, self.route, self.virtual_host, self.table):
             if level is not None and name in level.per_filter:
                 return level.per_filter[name]
         return None
@@ -225,3 +84,256 @@ class NoRoute:
     """`virtual host` or `route`: where the search ended."""
     virtual_host: VirtualHost | None = None
     node: Node | None = None
+
+
+def find(
+    table: RouteTable,
+    request: Request,
+    random: int,
+    *,
+    info: StreamInfo = PLAIN,
+    explain: bool = False,
+) -> RouteMatch | NoRoute:
+    """Return the route that takes a request, given the stream's one random value."""
+    host = virtual_host(table, request)
+    if host is None:
+        node = _no_host(table, request) if explain else None
+        return NoRoute(stage="virtual host", node=node)
+    forwarded = request.first("x-forwarded-proto") or request.scheme
+    subject = Subject(request, random, info, strip_parameters=table.ignore_path_parameters)
+    if forwarded and _must_redirect(host, forwarded, request):
+        return _to_https(table, host, forwarded, explain=explain)
+    route = _first(host, subject) if forwarded else None
+    if route is None:
+        node = _hosted(table, host, request, _tried(host, subject)) if explain else None
+        return NoRoute(stage="route", virtual_host=host, node=node)
+    cluster, weighted = _cluster(route, request, random)
+    node = None
+    if explain:
+        children = (
+            *_tried(host, subject),
+            *_chosen_cluster(route, cluster, weighted),
+        )
+        node = _hosted(table, host, request, children)
+    return RouteMatch(
+        table=table,
+        virtual_host=host,
+        route=route,
+        cluster=cluster,
+        weighted=weighted,
+        node=node,
+    )
+
+
+def port_start(host: str) -> int | None:
+    """Return where the port of a host begins (at its colon), if it has one."""
+    at = host.rfind(":")
+    if at == -1 or (host.endswith("]") or host.rfind("]") > at):
+        return None
+    if at + 1 == len(host) or not host[at + 1 :].isdigit():
+        return None
+    return at
+
+
+def virtual_host(table: RouteTable, request: Request) -> VirtualHost | None:
+    """Return the virtual host of a request: exact, longest suffix, longest prefix, `*`."""
+    if not table.exact and not table.suffixes and not table.prefixes:
+        return table.default
+    host = _host(table, request)
+    if not host:
+        return None
+    found = table.exact.get(host)
+    if found is not None:
+        return found
+    length = len(host)
+    for size, suffixes in table.suffixes:
+        # A star stands for at least one character.
+        if size < length and (found := suffixes.get(host[length - size :])) is not None:
+            return found
+    for size, prefixes in table.prefixes:
+        if size < length and (found := prefixes.get(host[:size])) is not None:
+            return found
+    return table.default
+
+
+def _host(table: RouteTable, request: Request) -> str:
+    host = request.first(table.vhost_header) if table.vhost_header else request.authority
+    if not host:
+        return ""
+    if table.ignore_port and (end := port_start(host)) is not None:
+        host = host[:end]
+    return host.lower()
+
+
+def _must_redirect(host: VirtualHost, scheme: str, request: Request) -> bool:
+    if host.require_tls is TlsRequirement.NONE or scheme == "https":
+        return False
+    if host.require_tls is TlsRequirement.ALL:
+        return True
+    return request.first("x-envoy-internal") != "true"
+
+
+def _first(host: VirtualHost, subject: Subject) -> RouteEntry | None:
+    for route in host.routes:
+        if not subject.request.path and route.path.kind is not PathKind.CONNECT:
+            continue
+        for condition in route.conditions:
+            if not condition.holds(subject):
+                break
+        else:
+            if route.path.holds(subject):
+                return route
+    return None
+
+
+def _cluster(
+    route: RouteEntry, request: Request, random: int
+) -> tuple[str | None, WeightedCluster | None]:
+    """Return the cluster's name (absent where nothing is forwarded) and the weighted entry."""
+    if route.action is not Action.ROUTE:
+        return None, None
+    if route.weighted_clusters:
+        chosen = _weighted(route, request, random)
+        if chosen.cluster_header:
+            return request.first(chosen.cluster_header) or "", chosen
+        return chosen.name, chosen
+    if route.cluster_header:
+        return request.first(route.cluster_header) or "", None
+    return route.cluster, None
+
+
+def _weighted(route: RouteEntry, request: Request, random: int) -> WeightedCluster:
+    left = _weights_random(route, request, random) % route.weights_total
+    for entry in route.weighted_clusters:
+        if left < entry.weight:
+            return entry
+        left -= entry.weight
+    raise AssertionError("the weights sum up to more than any remainder")
+
+
+def _weights_random(route: RouteEntry, request: Request, random: int) -> int:
+    if route.weights_header:
+        values = request.values(route.weights_header)
+        # Several values would make proxies disagree, so they count as none.
+        if len(values) == 1 and values[0].strip().isdecimal():
+            given = int(values[0])
+            if given <= _LARGEST_U64:
+                return given
+    return random
+
+
+def _failed(route: RouteEntry, subject: Subject) -> Condition | None:
+    """Return the first condition that does not hold, in the order in which they are asked."""
+    if not subject.request.path and route.path.kind is not PathKind.CONNECT:
+        return route.path
+    for condition in (*route.conditions, route.path):
+        if not condition.holds(subject):
+            return condition
+    return None
+
+
+def _tried(host: VirtualHost, subject: Subject) -> tuple[Node, ...]:
+    nodes: list[Node] = []
+    for route in host.routes:
+        name = route.name or f"#{route.index}"
+        failed = _failed(route, subject)
+        if failed is None:
+            reason = "all its conditions hold; later routes are not looked at"
+            nodes.append(
+                Node(
+                    what="route",
+                    name=name,
+                    outcome=Outcome.CHOSEN,
+                    reason=reason,
+                    field=route.field,
+                )
+            )
+            break
+        nodes.append(
+            Node(
+                what="route",
+                name=name,
+                outcome=Outcome.REJECTED,
+                reason=failed.why(subject),
+                field=_below(route.field, failed.field),
+            )
+        )
+    return tuple(nodes)
+
+
+def _below(field: FieldRef, path: str) -> FieldRef:
+    return FieldRef(field.kind, field.resource, f"{field.path}.{path}" if path else field.path)
+
+
+def _no_host(table: RouteTable, request: Request) -> Node:
+    return Node(
+        what="virtual host",
+        name=_host(table, request),
+        outcome=Outcome.REJECTED,
+        reason=f'no virtual host has a domain for "{_host(table, request)}", and none has "*"',
+        field=_below(table.field, "virtual_hosts"),
+    )
+
+
+def _hosted(
+    table: RouteTable, host: VirtualHost, request: Request, children: tuple[Node, ...]
+) -> Node:
+    asked = _host(table, request)
+    found = any(child.outcome is Outcome.CHOSEN for child in children)
+    reason = f'its domains cover "{asked}"'
+    if host is table.default and asked not in table.exact:
+        reason = f'no other virtual host has a domain for "{asked}"; this one has "*"'
+    if not found:
+        reason += ", but none of its routes takes the request (no other virtual host is tried)"
+    return Node(
+        what="virtual host",
+        name=host.name,
+        outcome=Outcome.CHOSEN if found else Outcome.REJECTED,
+        reason=reason,
+        field=host.field,
+        children=children,
+    )
+
+
+def _chosen_cluster(
+    route: RouteEntry, cluster: str | None, weighted: WeightedCluster | None
+) -> tuple[Node, ...]:
+    if cluster is None:
+        return ()
+    if weighted is not None:
+        reason = f"its weight is {weighted.weight} of {route.weights_total}"
+        field = weighted.field
+    elif route.cluster_header:
+        reason = f"the request's header {route.cluster_header} names it"
+        field = _below(route.field, "route.cluster_header")
+    else:
+        reason = "the route names it"
+        field = _below(route.field, "route.cluster")
+    return (Node(what="cluster", name=cluster, outcome=Outcome.CHOSEN, reason=reason, field=field),)
+
+
+def _to_https(table: RouteTable, host: VirtualHost, scheme: str, *, explain: bool) -> RouteMatch:
+    node = None
+    if explain:
+        node = Node(
+            what="virtual host",
+            name=host.name,
+            outcome=Outcome.CHOSEN,
+            reason=f"it requires TLS, and the request came by {scheme}: it is sent to https",
+            field=_below(host.field, "require_tls"),
+        )
+    route = RouteEntry(
+        name="",
+        index=-1,
+        field=_below(host.field, "require_tls"),
+        conditions=(),
+        path=_ANY_PATH,
+        action=Action.REDIRECT,
+        redirect=Redirect(field=_below(host.field, "require_tls"), status=301, https=True),
+    )
+    return RouteMatch(
+        table=table, virtual_host=host, route=route, cluster=None, tls_redirect=True, node=node
+    )
+
+
+_ANY_PATH = PathMatcher(kind=PathKind.PREFIX, value="", field="")

@@ -1,0 +1,59 @@
+"""Read the small values that many messages share: durations, fractions, regular expressions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from simulator.envoy.match import BadRegexError, compiled
+from simulator.envoy.rejected import Scope
+
+_DENOMINATORS = (100, 10_000, 1_000_000)
+_HEADER_BAD = re.compile(r"[\0\n\r]")
+
+
+def nanoseconds(duration: Any) -> int:  # noqa: ANN401 - protobuf
+    """Return a google.protobuf.Duration in nanoseconds."""
+    return int(duration.seconds) * 1_000_000_000 + int(duration.nanos)
+
+
+def optional_ns(message: Any, name: str) -> int | None:  # noqa: ANN401 - protobuf
+    """Return a duration field in nanoseconds, None where it is not set."""
+    return nanoseconds(getattr(message, name)) if message.HasField(name) else None
+
+
+def fraction(percent: Any, scope: Scope) -> tuple[int, int]:  # noqa: ANN401 - protobuf
+    """Return numerator and denominator of an envoy.type.v3.FractionalPercent."""
+    if percent.denominator >= len(_DENOMINATORS):
+        raise scope.reject(f"unknown denominator {percent.denominator}")
+    return int(percent.numerator), _DENOMINATORS[percent.denominator]
+
+
+def regex(message: Any, scope: Scope) -> str:  # noqa: ANN401 - protobuf
+    """Return the pattern of an envoy.type.matcher.v3.RegexMatcher, checked."""
+    if not message.regex:
+        raise scope.reject(
+            "RegexMatcherValidationError.Regex: value length must be at least 1 characters"
+        )
+    return checked_regex(message.regex, scope)
+
+
+def checked_regex(pattern: str, scope: Scope) -> str:
+    """Return a pattern that RE2 takes."""
+    try:
+        compiled(pattern)
+    except BadRegexError as error:
+        raise scope.reject(str(error)) from error
+    return pattern
+
+
+def header_text(message: Any, name: str, scope: Scope) -> str:  # noqa: ANN401 - protobuf
+    """Return a string field that may hold no NUL and no line break (Envoy's header rules)."""
+    text = str(getattr(message, name))
+    if _HEADER_BAD.search(text):
+        kind = type(message).DESCRIPTOR.name
+        camel = "".join(part.capitalize() for part in name.split("_"))
+        raise scope.reject(
+            f'{kind}ValidationError.{camel}: value does not match regex pattern "^[^\\x00\\n\\r]*$"'
+        )
+    return text

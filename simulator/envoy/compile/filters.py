@@ -1,0 +1,160 @@
+"""Compile HTTP filters, of a chain and per route.
+
+Models    envoy.extensions.filters.http.*, envoy.config.route.v3.FilterConfig
+Follows   envoy/source/common/router/per_filter_config.cc
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simulator.envoy.compile.fields import fraction, nanoseconds
+from simulator.envoy.compile.matchers import header_matcher
+from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
+from simulator.envoy.filters.router_config import RouterConfig
+from simulator.envoy.rejected import Scope
+from simulator.envoy.route_table import PerFilter
+from simulator.envoy_api import unpack
+
+_WRAPPER = "envoy.config.route.v3.FilterConfig"
+_FILTERS = "envoy.extensions.filters.http."
+_OPAQUE = ("udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct")
+
+
+def _fraction(message: Any, scope: Scope) -> Fraction:  # noqa: ANN401 - protobuf
+    numerator, denominator = fraction(message.percentage, scope.at("percentage"))
+    return Fraction(numerator=numerator, denominator=denominator)
+
+
+def _delay(message: Any, scope: Scope) -> Delay:  # noqa: ANN401 - protobuf
+    which = message.WhichOneof("fault_delay_secifier")
+    if which is None:
+        raise scope.reject("FaultDelayValidationError.FaultDelaySecifier: value is required")
+    return Delay(
+        field=scope.ref,
+        fixed_ns=nanoseconds(message.fixed_delay) if which == "fixed_delay" else 0,
+        by_header=which == "header_delay",
+        fraction=_fraction(message, scope),
+    )
+
+
+def _abort(message: Any, scope: Scope) -> Abort:  # noqa: ANN401 - protobuf
+    which = message.WhichOneof("error_type")
+    if which is None:
+        raise scope.reject("FaultAbortValidationError.ErrorType: value is required")
+    if which == "http_status" and not 200 <= message.http_status < 600:
+        raise scope.reject(
+            "FaultAbortValidationError.HttpStatus: value must be inside range [200, 600)"
+        )
+    return Abort(
+        field=scope.ref,
+        http_status=int(message.http_status) if which == "http_status" else None,
+        grpc_status=int(message.grpc_status) if which == "grpc_status" else None,
+        by_header=which == "header_abort",
+        fraction=_fraction(message, scope),
+    )
+
+
+def fault(message: Any, scope: Scope) -> FaultConfig:  # noqa: ANN401 - protobuf
+    """Compile an HTTPFault."""
+    scope.only(message, "delay abort upstream_cluster headers max_active_faults")
+    return FaultConfig(
+        field=scope.ref,
+        delay=_delay(message.delay, scope.at("delay")) if message.HasField("delay") else None,
+        abort=_abort(message.abort, scope.at("abort")) if message.HasField("abort") else None,
+        upstream_cluster=message.upstream_cluster,
+        headers=tuple(
+            header_matcher(one, scope.at("headers", at)) for at, one in enumerate(message.headers)
+        ),
+        max_active_faults=(
+            int(message.max_active_faults.value) if message.HasField("max_active_faults") else None
+        ),
+    )
+
+
+def router(message: Any, scope: Scope) -> RouterConfig:  # noqa: ANN401 - protobuf
+    """Compile the router's options."""
+    scope.only(
+        message,
+        """dynamic_stats start_child_span suppress_envoy_headers
+        respect_expected_rq_timeout""",
+    )
+    return RouterConfig(
+        suppress_envoy_headers=bool(message.suppress_envoy_headers),
+        respect_expected_rq_timeout=bool(message.respect_expected_rq_timeout),
+    )
+
+
+_COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
+    "envoy.extensions.filters.http.fault.v3.HTTPFault": fault,
+    "envoy.extensions.filters.http.router.v3.Router": router,
+}
+"""What is modelled, by configuration type."""
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
+        "envoy.extensions.filters.http.alpn.v3.FilterConfig",
+    }
+)
+"""Filters that change nothing a learner can see here: statistics."""
+
+
+def filter_config(name: str, packed: Any, scope: Scope) -> tuple[str, Any]:  # noqa: ANN401
+    """Return the configuration type of a filter and what it compiles to (None: not modelled)."""
+    kind = packed.type_url.rpartition("/")[2]
+    try:
+        message = unpack(packed)
+    except KeyError:
+        raise unknown(name, kind, scope) from None
+    if kind in _COMPILERS:
+        return kind, _COMPILERS[kind](message, scope)
+    if not kind.startswith(_FILTERS) and kind not in _OPAQUE:
+        raise unknown(name, kind, scope)
+    if kind not in _WITHOUT_EFFECT:
+        scope.skip("", f"the filter {name} ({kind}) lets every request pass unchanged")
+    return kind, None
+
+
+def unknown(name: str, kind: str, scope: Scope) -> Exception:
+    """Return Envoy's refusal of an extension that it does not know."""
+    return scope.reject(
+        f"Didn't find a registered implementation for '{name}' with type URL: '{kind}'"
+    )
+
+
+def per_filter(configs: Any, scope: Scope) -> Mapping[str, PerFilter]:  # noqa: ANN401 - protobuf
+    """Compile `typed_per_filter_config` of any level."""
+    compiled: dict[str, PerFilter] = {}
+    for name in sorted(configs):
+        inner = scope.at("typed_per_filter_config", name)
+        packed, optional, disabled = configs[name], False, False
+        if packed.type_url.endswith("/" + _WRAPPER):
+            wrapper = unpack(packed)
+            packed, optional, disabled = (
+                wrapper.config,
+                wrapper.is_optional,
+                bool(wrapper.disabled),
+            )
+            if disabled or not packed.type_url:
+                if not disabled:
+                    raise inner.reject(
+                        f"Empty route/virtual host per filter configuration for {name} filter"
+                    )
+                compiled[name] = PerFilter(config=None, disabled=True)
+                continue
+        elif not packed.type_url:
+            raise inner.reject(
+                f"Empty route/virtual host per filter configuration for {name} filter"
+            )
+        if optional and not _known(packed):
+            continue
+        _, config = filter_config(name, packed, inner)
+        compiled[name] = PerFilter(config=config, disabled=disabled)
+    return compiled
+
+
+def _known(packed: Any) -> bool:  # noqa: ANN401 - protobuf
+    kind = packed.type_url.rpartition("/")[2]
+    return kind.startswith(_FILTERS) or kind in _OPAQUE

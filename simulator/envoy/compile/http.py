@@ -1,0 +1,145 @@
+"""Compile HTTP connection managers.
+
+Models    envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+Follows   envoy/source/extensions/filters/network/http_connection_manager/config.cc
+Leaves    scoped routes, upgrades, codec options (docs/fidelity.md#http-connection-manager)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.envoy.compile.fields import optional_ns
+from simulator.envoy.compile.filters import filter_config
+from simulator.envoy.compile.routes import route_table
+from simulator.envoy.http import HttpChain, HttpFilter
+from simulator.envoy.path import EscapedSlashes, PathRules
+from simulator.envoy.rejected import Scope
+from simulator.envoy_api import name_of
+
+_ROUTER = "envoy.extensions.filters.http.router.v3.Router"
+_MODELLED = """
+    codec_type stat_prefix rds route_config http_filters server_name stream_idle_timeout
+    request_timeout common_http_protocol_options use_remote_address generate_request_id
+    preserve_external_request_id forward_client_cert_details set_current_client_cert_details
+    normalize_path merge_slashes path_with_escaped_slashes_action strip_matching_host_port
+    strip_any_host_port strip_trailing_host_dot via access_log tracing delayed_close_timeout
+    drain_timeout http_protocol_options http2_protocol_options request_headers_timeout
+    max_request_headers_kb always_set_request_id_in_response proxy_100_continue
+    access_log_options add_user_agent xff_num_trusted_hops skip_xff_append
+    server_header_transformation internal_address_config
+"""
+
+
+def http_chain(message: Any, scope: Scope) -> HttpChain:  # noqa: ANN401 - protobuf
+    """Compile an HttpConnectionManager."""
+    scope.only(message, _MODELLED)
+    which = message.WhichOneof("route_specifier")
+    if which is None:
+        raise scope.reject("HttpConnectionManagerValidationError.RouteSpecifier: value is required")
+    if which == "scoped_routes":
+        scope.skip(which, "every request finds no route")
+    table = (
+        route_table(message.route_config, scope.at("route_config"))
+        if which == "route_config"
+        else None
+    )
+    filters = _filters(message, scope)
+    options = message.common_http_protocol_options
+    return HttpChain(
+        field=scope.ref,
+        stat_prefix=message.stat_prefix,
+        table=table,
+        route_config_name=message.rds.route_config_name if which == "rds" else "",
+        filters=filters,
+        path_rules=PathRules(
+            normalize=bool(message.normalize_path.value),
+            merge_slashes=bool(message.merge_slashes),
+            escaped_slashes=_escaped_slashes(message),
+        ),
+        server_name=message.server_name or "envoy",
+        server_header=type(message)
+        .DESCRIPTOR.fields_by_name["server_header_transformation"]
+        .enum_type.values_by_number[message.server_header_transformation]
+        .name,
+        strip_any_host_port=bool(message.strip_any_host_port),
+        strip_matching_host_port=bool(message.strip_matching_host_port),
+        strip_trailing_host_dot=bool(message.strip_trailing_host_dot),
+        request_timeout_ns=optional_ns(message, "request_timeout") or 0,
+        stream_idle_timeout_ns=_idle(message),
+        max_stream_duration_ns=optional_ns(options, "max_stream_duration"),
+        generate_request_id=(
+            not message.HasField("generate_request_id") or message.generate_request_id.value
+        ),
+        preserve_external_request_id=bool(message.preserve_external_request_id),
+        use_remote_address=bool(message.use_remote_address.value),
+        skip_xff_append=bool(message.skip_xff_append),
+        internal_cidrs=tuple(
+            f"{one.address_prefix}/{one.prefix_len.value}"
+            for one in message.internal_address_config.cidr_ranges
+        ),
+        forward_client_cert=type(message)
+        .DESCRIPTOR.fields_by_name["forward_client_cert_details"]
+        .enum_type.values_by_number[message.forward_client_cert_details]
+        .name,
+        via=message.via,
+    )
+
+
+def _idle(message: Any) -> int:  # noqa: ANN401 - protobuf
+    given = optional_ns(message, "stream_idle_timeout")
+    return 300_000_000_000 if given is None else given
+
+
+def _escaped_slashes(message: Any) -> EscapedSlashes:  # noqa: ANN401 - protobuf
+    names = (
+        EscapedSlashes.KEEP,
+        EscapedSlashes.KEEP,
+        EscapedSlashes.REJECT,
+        EscapedSlashes.UNESCAPE_AND_REDIRECT,
+        EscapedSlashes.UNESCAPE_AND_FORWARD,
+    )
+    return names[message.path_with_escaped_slashes_action]
+
+
+def _filters(message: Any, scope: Scope) -> tuple[HttpFilter, ...]:  # noqa: ANN401 - protobuf
+    found = tuple(
+        _filter(one, scope.at("http_filters", at)) for at, one in enumerate(message.http_filters)
+    )
+    enabled = [one for one in found if one.type]
+    if not enabled or enabled[-1].type != _ROUTER:
+        last = enabled[-1].name if enabled else ""
+        raise scope.reject(
+            f"Error: non-terminal filter named {last} of type {last} is the last filter in a "
+            "http filter chain."
+            if last
+            else "Error: terminal filter is missing from the http filter chain."
+        )
+    return found
+
+
+def _filter(message: Any, scope: Scope) -> HttpFilter:  # noqa: ANN401 - protobuf
+    which = message.WhichOneof("config_type")
+    kind, config = "", None
+    if which == "typed_config":
+        kind, config = filter_config(message.name, message.typed_config, scope.at(which))
+    elif which is not None:
+        scope.skip(which, f"the filter {message.name} lets every request pass unchanged")
+    else:
+        raise scope.reject(
+            f"Didn't find a registered implementation for '{message.name}' with type URL: ''"
+        )
+    return HttpFilter(
+        name=message.name,
+        type=kind,
+        config=config,
+        disabled=bool(message.disabled),
+        field=scope.ref,
+    )
+
+
+def is_http(message: Any) -> bool:  # noqa: ANN401 - protobuf
+    """Say whether a network filter's configuration is an HTTP connection manager's."""
+    return name_of(message) == (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    )

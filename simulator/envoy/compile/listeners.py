@@ -1,0 +1,208 @@
+"""Compile listeners and their filter chains.
+
+Models    envoy.config.listener.v3.{Listener, FilterChain, FilterChainMatch}
+Follows   envoy/source/common/listener_manager/{listener_impl,filter_chain_manager_impl}.cc
+Leaves    the filter chain matcher API, UDP, PROXY protocol (docs/fidelity.md#listener-options)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from simulator.envoy.chain_match import Candidate, ChainMatch, Network
+from simulator.envoy.compile.fields import optional_ns
+from simulator.envoy.compile.http import http_chain, is_http
+from simulator.envoy.http import HttpChain
+from simulator.envoy.listener import FilterChain, Listener
+from simulator.envoy.rejected import Scope
+from simulator.envoy.tcp import TcpChain, TcpCluster
+from simulator.envoy_api import name_of, unpack
+
+_TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+_INSPECTORS = "envoy.extensions.filters.listener."
+_LISTENER = """
+    name address filter_chains use_original_dst default_filter_chain listener_filters
+    listener_filters_timeout continue_on_listener_filters_timeout traffic_direction bind_to_port
+    connection_balance_config access_log stat_prefix per_connection_buffer_limit_bytes
+    drain_type transparent freebind socket_options tcp_fast_open_queue_length reuse_port
+    enable_reuse_port tcp_backlog_size ignore_global_conn_limit metadata bypass_overload_manager
+    additional_addresses
+"""
+_CHAIN = (
+    "filter_chain_match filters transport_socket metadata name transport_socket_connect_timeout"
+)
+_MATCH = """
+    destination_port prefix_ranges server_names transport_protocol application_protocols
+    direct_source_prefix_ranges source_type source_prefix_ranges source_ports
+"""
+_SOURCE_TYPES = ("ANY", "SAME_IP_OR_LOOPBACK", "EXTERNAL")
+
+
+def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
+    """Compile a Listener."""
+    scope.only(message, _LISTENER)
+    address = message.address.socket_address
+    if message.address.WhichOneof("address") != "socket_address":
+        scope.skip("address", "only socket addresses are modelled")
+    candidates = tuple(
+        _candidate(one, at, scope.at("filter_chains", at))
+        for at, one in enumerate(message.filter_chains)
+    )
+    _refuse_twins(candidates, message.name, scope)
+    default = None
+    if message.HasField("default_filter_chain"):
+        default = _chain(message.default_filter_chain, -1, scope.at("default_filter_chain"))
+    if not candidates and default is None:
+        raise scope.reject(
+            f"error adding listener '{address.address}:{address.port_value}': "
+            "no filter chains specified"
+        )
+    inspectors = _inspectors(message, scope)
+    bind = message.deprecated_v1.bind_to_port if message.HasField("deprecated_v1") else None
+    return Listener(
+        name=message.name,
+        address=address.address,
+        port=int(address.port_value),
+        bind_to_port=_on(message.bind_to_port, message.HasField("bind_to_port"), bind),
+        use_original_dst=(
+            message.use_original_dst.value or any("original_dst" in one for one in inspectors)
+        ),
+        hands_off=bool(message.use_original_dst.value),
+        traffic_direction=("UNSPECIFIED", "INBOUND", "OUTBOUND")[message.traffic_direction],
+        candidates=candidates,
+        default_chain=default,
+        inspects_tls=any("tls_inspector" in one for one in inspectors),
+        inspects_http=any("http_inspector" in one for one in inspectors),
+        field=scope.ref,
+        diagnostics=tuple(scope.found),
+    )
+
+
+def _on(wrapper: Any, given: bool, deprecated: Any) -> bool:  # noqa: ANN401, FBT001 - protobuf
+    if given:
+        return bool(wrapper.value)
+    return deprecated is None or bool(deprecated.value)
+
+
+def _inspectors(message: Any, scope: Scope) -> list[str]:  # noqa: ANN401 - protobuf
+    found = []
+    for at, one in enumerate(message.listener_filters):
+        inner = scope.at("listener_filters", at)
+        kind = one.typed_config.type_url.rpartition("/")[2]
+        if not kind.startswith(_INSPECTORS):
+            raise inner.reject(
+                f"Didn't find a registered implementation for '{one.name}' with type URL: '{kind}'"
+            )
+        if not any(word in kind for word in ("tls_inspector", "http_inspector", "original_dst")):
+            inner.skip("", f"the listener filter {one.name} does nothing")
+        if one.HasField("filter_disabled"):
+            inner.skip("filter_disabled", "the listener filter looks at every connection")
+        found.append(kind)
+    return found
+
+
+def _candidate(message: Any, index: int, scope: Scope) -> Candidate[FilterChain]:  # noqa: ANN401
+    match = _match(message.filter_chain_match, scope.at("filter_chain_match"))
+    return Candidate(match, _chain(message, index, scope))
+
+
+def _match(message: Any, scope: Scope) -> ChainMatch:  # noqa: ANN401 - protobuf
+    scope.only(message, _MATCH)
+    for name in message.server_names:
+        if name == "*" or ("*" in name and not name.startswith("*.")):
+            raise scope.at("server_names").reject(
+                'error adding listener: partial wildcards are not supported in "server_names"'
+            )
+    port = message.destination_port
+    return ChainMatch(
+        destination_port=int(port.value) if message.HasField("destination_port") else None,
+        prefix_ranges=_networks(message.prefix_ranges, scope),
+        server_names=tuple(name.lower() for name in message.server_names),
+        transport_protocol=message.transport_protocol,
+        application_protocols=tuple(message.application_protocols),
+        direct_source_prefix_ranges=_networks(message.direct_source_prefix_ranges, scope),
+        source_type=_SOURCE_TYPES[message.source_type],
+        source_prefix_ranges=_networks(message.source_prefix_ranges, scope),
+        source_ports=tuple(int(one) for one in message.source_ports),
+    )
+
+
+def _networks(ranges: Any, scope: Scope) -> tuple[Network, ...]:  # noqa: ANN401 - protobuf
+    found = []
+    for one in ranges:
+        length = int(one.prefix_len.value) if one.HasField("prefix_len") else 0
+        try:
+            network = ipaddress.ip_network(f"{one.address_prefix}/{length}", strict=False)
+        except ValueError as error:
+            raise scope.reject(f"malformed IP address: {one.address_prefix}") from error
+        found.append(network)
+    return tuple(found)
+
+
+def _refuse_twins(candidates: tuple[Candidate[FilterChain], ...], name: str, scope: Scope) -> None:
+    seen: dict[ChainMatch, FilterChain] = {}
+    for one in candidates:
+        earlier = seen.setdefault(one.match, one.chain)
+        if earlier is not one.chain:
+            raise scope.at("filter_chains", one.chain.index).reject(
+                f"error adding listener '{name}': filter chain '{one.chain.name}' has the same "
+                f"matching rules defined as '{earlier.name}'"
+            )
+
+
+def _chain(message: Any, index: int, scope: Scope) -> FilterChain:  # noqa: ANN401 - protobuf
+    scope.only(message, _CHAIN)
+    http: HttpChain | None = None
+    tcp: TcpChain | None = None
+    for at, one in enumerate(message.filters):
+        inner = scope.at("filters", at).at("typed_config")
+        try:
+            config = unpack(one.typed_config)
+        except KeyError:
+            kind = one.typed_config.type_url.rpartition("/")[2]
+            raise inner.reject(
+                f"Didn't find a registered implementation for '{one.name}' with type URL: '{kind}'"
+            ) from None
+        if is_http(config):
+            http = http_chain(config, inner)
+        elif name_of(config) == _TCP:
+            tcp = tcp_chain(config, inner)
+        else:
+            inner.skip("", f"the network filter {one.name} lets every connection pass unchanged")
+    return FilterChain(
+        name=message.name,
+        index=index,
+        field=scope.ref,
+        http=http,
+        tcp=tcp,
+        tls="tls" in message.transport_socket.typed_config.type_url,
+    )
+
+
+def tcp_chain(message: Any, scope: Scope) -> TcpChain:  # noqa: ANN401 - protobuf
+    """Compile a TcpProxy."""
+    scope.only(
+        message,
+        """stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts access_log
+        access_log_options""",
+    )
+    which = message.WhichOneof("cluster_specifier")
+    if which is None:
+        raise scope.reject("TcpProxyValidationError.ClusterSpecifier: value is required")
+    if which == "cluster":
+        clusters: tuple[TcpCluster, ...] = (TcpCluster(name=message.cluster),)
+    else:
+        clusters = tuple(
+            TcpCluster(name=one.name, weight=int(one.weight))
+            for one in message.weighted_clusters.clusters
+        )
+    idle = optional_ns(message, "idle_timeout")
+    attempts = message.max_connect_attempts
+    return TcpChain(
+        field=scope.ref,
+        stat_prefix=message.stat_prefix,
+        clusters=clusters,
+        idle_timeout_ns=3_600_000_000_000 if idle is None else idle,
+        max_connect_attempts=int(attempts.value) if attempts.value else 1,
+    )

@@ -1,0 +1,197 @@
+"""A route configuration, ready to be asked: the runtime objects that routing reads.
+
+Models    envoy.config.route.v3.{RouteConfiguration, VirtualHost, Route}
+Follows   envoy/source/common/router/config_impl.h
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from simulator.diagnostics import Diagnostic
+from simulator.envoy.match import Condition, HeaderMatcher, PathMatcher
+from simulator.envoy.mutation import NO_MUTATIONS, Mutations
+from simulator.envoy.retry_policy import RetryPolicy
+from simulator.envoy.rewrite import (
+    NO_HOST_REWRITE,
+    NO_PATH_REWRITE,
+    DirectResponse,
+    HostRewrite,
+    PathRewrite,
+    Redirect,
+)
+from simulator.observe.explain import FieldRef
+
+DEFAULT_TIMEOUT_NS = 15_000_000_000
+
+
+class Action(StrEnum):
+    """What a route does with a request."""
+
+    ROUTE = "route"
+    REDIRECT = "redirect"
+    DIRECT_RESPONSE = "direct_response"
+    NON_FORWARDING = "non_forwarding_action"
+    FILTER = "filter_action"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerFilter:
+    """What one level (table, virtual host, route, weighted cluster) says about a filter."""
+
+    config: Any
+    """The filter's compiled configuration; None where the simulator does not model it."""
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedCluster:
+    """One entry of `weighted_clusters`."""
+
+    name: str
+    """Empty where `cluster_header` tells it."""
+    cluster_header: str
+    weight: int
+    field: FieldRef
+    request_headers: Mutations = NO_MUTATIONS
+    response_headers: Mutations = NO_MUTATIONS
+    host_rewrite: str = ""
+    metadata_match: Mapping[str, Any] | None = None
+    per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """One entry of `request_mirror_policies`."""
+
+    cluster: str
+    cluster_header: str
+    numerator: int
+    denominator: int
+    runtime_key: str
+    suffix_host: bool
+    """Whether `-shadow` is appended to the mirrored request's host."""
+    field: FieldRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashPolicy:
+    """One entry of `hash_policy`."""
+
+    kind: str
+    """`header`, `cookie`, `connection_properties`, `query_parameter` or `filter_state`."""
+    name: str
+    """The header's, cookie's, parameter's or key's name; empty for the source address."""
+    terminal: bool
+    field: FieldRef
+    regex: str = ""
+    substitution: str = ""
+    cookie_ttl_ns: int | None = None
+    """Where given, an absent cookie is made; 0 is a session cookie."""
+    cookie_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEntry:
+    """One route of a virtual host; names are those of the fields they come from."""
+
+    name: str
+    index: int
+    field: FieldRef
+    conditions: tuple[Condition, ...]
+    """All that must hold, in Envoy's order; the path comes last."""
+    path: PathMatcher
+    action: Action
+    redirect: Redirect | None = None
+    direct_response: DirectResponse | None = None
+    cluster: str = ""
+    """The one cluster; empty where a header or weights tell it."""
+    cluster_header: str = ""
+    weighted_clusters: tuple[WeightedCluster, ...] = ()
+    weights_header: str = ""
+    """The header whose number replaces the random value for the weights."""
+    weights_total: int = 0
+    cluster_not_found_status: int = 503
+    timeout_ns: int = DEFAULT_TIMEOUT_NS
+    """0: none."""
+    idle_timeout_ns: int | None = None
+    max_stream_duration_ns: int | None = None
+    retry_policy: RetryPolicy | None = None
+    """Its own, or else its virtual host's or its table's."""
+    path_rewrite: PathRewrite = NO_PATH_REWRITE
+    host_rewrite: HostRewrite = NO_HOST_REWRITE
+    request_headers: Mutations = NO_MUTATIONS
+    response_headers: Mutations = NO_MUTATIONS
+    mirrors: tuple[Mirror, ...] = ()
+    hash_policy: tuple[HashPolicy, ...] = ()
+    metadata_match: Mapping[str, Any] | None = None
+    """Subset selection: `envoy.lb` keys and values that endpoints must have."""
+    priority: str = "DEFAULT"
+    decorator: str = ""
+    per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
+    """Compiled `typed_per_filter_config` by filter name."""
+
+
+class TlsRequirement(StrEnum):
+    """VirtualHost.TlsRequirementType."""
+
+    NONE = "NONE"
+    EXTERNAL_ONLY = "EXTERNAL_ONLY"
+    ALL = "ALL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualCluster:
+    """One entry of `virtual_clusters`: a name in statistics for requests of a kind."""
+
+    name: str
+    conditions: tuple[HeaderMatcher, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualHost:
+    """One virtual host of a table."""
+
+    name: str
+    index: int
+    field: FieldRef
+    domains: tuple[str, ...]
+    routes: tuple[RouteEntry, ...]
+    require_tls: TlsRequirement = TlsRequirement.NONE
+    virtual_clusters: tuple[VirtualCluster, ...] = ()
+    request_headers: Mutations = NO_MUTATIONS
+    response_headers: Mutations = NO_MUTATIONS
+    include_request_attempt_count: bool = False
+    include_attempt_count_in_response: bool = False
+    per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTable:
+    """A route configuration, ready to be asked."""
+
+    name: str
+    field: FieldRef
+    virtual_hosts: tuple[VirtualHost, ...]
+    exact: Mapping[str, VirtualHost]
+    """By domain, lower-case."""
+    suffixes: tuple[tuple[int, Mapping[str, VirtualHost]], ...]
+    """`*.foo.com` by what follows the star, longest length first."""
+    prefixes: tuple[tuple[int, Mapping[str, VirtualHost]], ...]
+    """`foo.*` by what precedes the star, longest length first."""
+    default: VirtualHost | None
+    """The one whose domain is `*`."""
+    vhost_header: str = ""
+    ignore_port: bool = False
+    ignore_path_parameters: bool = False
+    most_specific_wins: bool = False
+    """Header changes of the table come first and those of the route last, not the reverse."""
+    request_headers: Mutations = NO_MUTATIONS
+    response_headers: Mutations = NO_MUTATIONS
+    internal_only_headers: tuple[str, ...] = ()
+    per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
+    diagnostics: tuple[Diagnostic, ...] = ()
