@@ -1,0 +1,58 @@
+"""Check kind `probe`: requests, and what has to be seen of each of them.
+
+Every repetition of a request must meet its `expect`, and none may meet its `never`.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from grader.checks.expectation import Expectation, mismatch
+from grader.checks.story import account, numbered, rule_behind, told
+from grader.evidence import Finding, Outcome, Plan, Seen
+from simulator.config.scenario import Record, Request
+from simulator.observe.observation import Observation
+
+
+class ProbeRequest(Request):
+    """A request with what is expected of it."""
+
+    id: str
+    expect: Expectation = Expectation()
+    never: Expectation | None = None
+    """What must not be seen, all of it together, in any repetition."""
+
+
+class ProbeParams(Record):
+    """The `with` of a check of kind `probe`."""
+
+    situation: str = ""
+    requests: tuple[ProbeRequest, ...] = Field(min_length=1)
+
+
+def plan(params: ProbeParams) -> Plan:
+    """Return the requests as they are written."""
+    return Plan(requests=tuple(params.requests), situation=params.situation)
+
+
+def judge(params: ProbeParams, seen: Seen) -> Finding:
+    """Return the first request that was not as expected, or how many were."""
+    wanted = {request.id: request for request in params.requests}
+    for observation in seen.observations:
+        request = wanted[observation.id]
+        wrong = mismatch(request.expect, observation)
+        if wrong is None and request.never is not None:
+            wrong = _forbidden(request.never, observation)
+        if wrong is not None:
+            reason = (
+                f"{numbered(request, observation)} {wrong}."
+                f"{account(observation)}{rule_behind(seen.explanations.get(request.id))}"
+            )
+            return Finding(outcome=Outcome.FAILED, reason=reason, observation=observation)
+    if len(seen.observations) < sum(request.count for request in params.requests):
+        return Finding(outcome=Outcome.UNDECIDED, reason="Not every request was observed.")
+    return Finding(outcome=Outcome.PASSED, reason=told(seen.observations))
+
+
+def _forbidden(never: Expectation, observation: Observation) -> str | None:
+    return None if mismatch(never, observation) else f"was {never}, which it must never be"

@@ -1,0 +1,127 @@
+"""What passes between the one who runs and the one who judges: plans, evidence, verdicts.
+
+A check's `plan` says which requests to send; `collect` sends them; the check's `judge`
+sees nothing but the `Seen` that came of its own plan. All of it is plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from simulator.config.scenario import Request
+from simulator.diagnostics import Diagnostic
+from simulator.observe.explain import Node
+from simulator.observe.observation import Observation
+
+
+class Engine(StrEnum):
+    """The plane that a workspace is tried on."""
+
+    SIM = "sim"
+    ENVOY = "envoy"
+
+
+class Outcome(StrEnum):
+    """What became of a check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    """We could not find out, and that is not the learner's fault; never scored as a failure."""
+    NOT_RUN = "not_run"
+    """A check that has to pass before it did not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What has to be done before a check can be judged."""
+
+    requests: tuple[Request, ...] = ()
+    """Each with an id."""
+    situation: str = ""
+    """One of the lab's situations; empty for the scenario as it is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """All that one check is judged by."""
+
+    engine: Engine = Engine.SIM
+    observations: tuple[Observation, ...] = ()
+    explanations: Mapping[str, Node] = field(default_factory=dict)
+    """By request id: the simulator's reasons for one request of that kind."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """Everything that `analyze` and the simulator have to say of the workspace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What came of a workspace, all checks together."""
+
+    engine: Engine
+    seed: int
+    lab_digest: str
+    workspace_digest: str
+    seen: Mapping[str, Seen]
+    """By check id."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    refused: tuple[Diagnostic, ...] = ()
+    """Errors because of which the workspace could not be run at all."""
+    undecided: Mapping[str, str] = field(default_factory=dict)
+    """By check id: what went wrong on our side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check's `judge` says."""
+
+    outcome: Outcome
+    reason: str
+    """For a learner: what was seen, what was expected, and where it comes from."""
+    observation: Observation | None = None
+    """The one that decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one check of a lab."""
+
+    check: str
+    says: str
+    """The check's sentence."""
+    outcome: Outcome
+    reason: str
+    points: int
+    """Those that were earned."""
+    points_max: int
+    observation: Observation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A workspace's marks, with all that is needed to get them again. `report.v1`."""
+
+    schema: str = "report.v1"
+    version: str
+    """Meshdojo's."""
+    lab: str
+    title: str
+    lab_digest: str
+    workspace_digest: str
+    engine: Engine
+    seed: int
+    verdicts: tuple[Verdict, ...]
+    score: int
+    score_max: int
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return `failed` if any check failed, else `undecided` if any is, else `passed`."""
+        outcomes = {verdict.outcome for verdict in self.verdicts}
+        for worst in (Outcome.FAILED, Outcome.UNDECIDED, Outcome.NOT_RUN):
+            if worst in outcomes:
+                return worst
+        return Outcome.PASSED
