@@ -14,8 +14,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from simulator.envoy.commands import Headers, Response
+from simulator.envoy.commands import Response
 from simulator.envoy.formatter import Facts, render
+from simulator.envoy.header_map import Headers
 from simulator.envoy.match import PathKind, compiled, without_query
 from simulator.envoy.mutation import Append, Mutations
 from simulator.envoy.request import PLAIN, Request, StreamInfo
