@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simulator.envoy.cluster import Endpoint
-from simulator.envoy.header_map import Headers, first, replaced
+from simulator.envoy.header_map import Headers, replaced
+from simulator.envoy.headers import with_authority
 from simulator.envoy.request import Request
 from simulator.envoy.route import RouteMatch
 
@@ -31,14 +32,11 @@ def counted(request: Request, attempt: int) -> Request:
     )
 
 
-def addressed(request: Request, endpoint: Endpoint, match: RouteMatch) -> Request:
-    """Return the request with the endpoint's host name, where the route asks for that."""
-    rewrite = match.route.host_rewrite
-    if not rewrite.automatic or not endpoint.hostname:
+def addressed(
+    request: Request, endpoint: Endpoint, match: RouteMatch, *, keep_original: bool
+) -> Request:
+    """Return the request with its endpoint's host name, for `auto_host_rewrite`."""
+    if not endpoint.hostname:
         return request
-    headers = request.headers
-    if rewrite.append_x_forwarded_host:
-        before = first(headers, "x-forwarded-host")
-        value = f"{before},{request.authority}" if before else request.authority
-        headers = replaced(headers, "x-forwarded-host", value)
-    return replace(request, authority=endpoint.hostname, headers=headers)
+    append = match.route.host_rewrite.append_x_forwarded_host
+    return with_authority(request, endpoint.hostname, append=append, keep=keep_original)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from simulator.envoy.cluster import Cluster, Endpoint
+from simulator.envoy.cluster import Cluster
 from simulator.envoy.compile import Config
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.http import HttpChain
@@ -60,14 +60,13 @@ class Proxy:
         connection: Connection | None = None,
     ) -> Stream:
         """Return the machine for one request on a connection that ended in `chain`."""
-        destination = connection and Endpoint(address=connection.address, port=connection.port)
         return Stream(
             chain,
             request,
             draws,
             routes=self.config.routes,
             upstreams=self.upstreams,
-            destination=destination,
+            connection=connection,
             explain=explain,
             forced=forced or NOTHING_FORCED,
         )

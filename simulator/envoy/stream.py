@@ -17,17 +17,19 @@ from dataclasses import dataclass, replace
 
 from simulator.envoy import retry, timeout
 from simulator.envoy.balance import Host, Pick
-from simulator.envoy.cluster import Discovery, Endpoint
+from simulator.envoy.cluster import Discovery
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
+from simulator.envoy.conn_manager import admit
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import fault, fault_config, router_config
 from simulator.envoy.header_map import Headers, first, replaced, without
-from simulator.envoy.headers import finalize_request, finalize_response, redirect
+from simulator.envoy.headers import finalize_request, finalize_response, respond
 from simulator.envoy.http import HttpChain
-from simulator.envoy.local_reply import reply
+from simulator.envoy.listener import Connection
+from simulator.envoy.local_reply import reply, told_of_reset
 from simulator.envoy.outgoing import addressed, counted, with_pseudo_headers
 from simulator.envoy.reasons import Reasons, below
-from simulator.envoy.request import Request
+from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
 from simulator.envoy.route import find as find_route
 from simulator.envoy.states import TRANSITIONS, Event, State, UnexpectedEventError
@@ -36,21 +38,6 @@ from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
 
 _ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
-
-_FLAGS = {
-    Reset.LOCAL_CONNECTION_FAILURE: "UF",
-    Reset.REMOTE_CONNECTION_FAILURE: "UF",
-    Reset.CONNECTION_TIMEOUT: "UF",
-    Reset.CONNECTION_TERMINATION: "UC",
-    Reset.LOCAL_RESET: "LR",
-    Reset.LOCAL_REFUSED_STREAM: "LR",
-    Reset.OVERFLOW: "UO",
-    Reset.REMOTE_RESET: "UR",
-    Reset.REMOTE_REFUSED_STREAM: "UR",
-    Reset.CONNECT_ERROR: "UR",
-    Reset.PROTOCOL_ERROR: "UPE",
-    Reset.OVERLOAD_MANAGER: "OM",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +70,13 @@ class Stream:
         *,
         routes: Mapping[str, RouteTable],
         upstreams: Mapping[str, Upstream],
-        destination: Endpoint | None = None,
+        connection: Connection | None = None,
         explain: bool = False,
         forced: Forced = NOTHING_FORCED,
     ) -> None:
         """Prepare; nothing happens before `start`.
 
         `upstreams` may change while the stream lives, as clusters come and go.
-        `destination` is where the client thought it connected to.
         """
         self.state = State.NEW
         self.timeout_ns: int | None = None
@@ -103,7 +89,9 @@ class Stream:
         self._draws = draws
         self._routes = routes
         self._upstreams = upstreams
-        self._destination = destination
+        self._connection = connection
+        source = connection.source_ip if connection is not None else ""
+        self._info = StreamInfo(source_address=source)
         self._forced = forced
         self._reasons = Reasons() if explain else None
         self._match: RouteMatch | NoRoute | None = None
@@ -128,9 +116,12 @@ class Stream:
         table = self._chain.route_table(self._routes)
         if table is None:
             return self._answer(404, "", "NR", "route_configuration_not_found")
+        self._request = admit(
+            self._chain, self._request, self._connection, table.internal_only_headers
+        )
         explain = self._reasons is not None
         self._match = self._force_cluster(
-            find_route(table, self._request, self._draws.stream, explain=explain)
+            find_route(table, self._request, self._draws.stream, info=self._info, explain=explain)
         )
         if self._reasons is not None:
             self._reasons.add(self._match.node)
@@ -150,7 +141,7 @@ class Stream:
         assert self._host is not None, "an attempt has a host"
         again = self._try_again(
             now,
-            self._retry and self._retry.on_headers(response, self._draws),
+            self._retry.on_headers(response, self._draws) if self._retry else None,
             f"the response {response.status}",
         )
         return again or self._forward(now, response)
@@ -158,8 +149,8 @@ class Stream:
     def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command | None:
         """Take the end of an attempt that brought no response.
 
-        `transport_failure` is what the transport had to say, such as
-        `delayed connect error: Connection refused`.
+        `transport_failure` is what the transport had to say; by default, of a connection
+        that failed remotely, that it was refused.
         """
         if not self._take(Event.RESET):
             return None
@@ -174,7 +165,9 @@ class Stream:
         self._sent = True
         again = self._try_again(
             now,
-            self._retry and self._retry.on_reset(Reset.LOCAL_RESET, self._draws, sent=True),
+            self._retry.on_reset(Reset.LOCAL_RESET, self._draws, sent=True)
+            if self._retry
+            else None,
             f"no response within {self._timeouts.per_try_ms} ms",
         )
         return again or self._time_out("upstream_per_try_timeout")
@@ -214,7 +207,7 @@ class Stream:
             flags=tuple(self.flags),
             details=self.details,
             status=self._status,
-            request_headers_upstream=sent and with_pseudo_headers(sent),
+            request_headers_upstream=None if sent is None else with_pseudo_headers(sent),
         )
 
     @property
@@ -230,29 +223,28 @@ class Stream:
 
     def _filter(self, now: int) -> Command:
         """Pass the filters from where the stream stands to the router."""
+        match = self._match if isinstance(self._match, RouteMatch) else None
         filters = self._chain.filters
         while self._filter_at < len(filters):
             one = filters[self._filter_at]
-            if not one.disabled:
-                if one.type == router_config.TYPE:
-                    self._options = one.config or self._options
-                    break
-                if one.type == fault_config.TYPE:
-                    command = self._fault(now, self._configured(one.name, one.config))
-                    if command is not None:
-                        return command
+            # A route may switch a filter on or off, and configure it otherwise.
+            own = match.per_filter(one.name) if match is not None else None
+            config = one.config if own is None else own
+            switched = match.filter_disabled(one.name) if match is not None else None
+            disabled = one.disabled if switched is None else switched
+            if isinstance(one.config, router_config.RouterConfig):
+                self._options = one.config
+                break
+            if isinstance(config, fault_config.FaultConfig) and not disabled:
+                command = self._fault(now, config)
+                if command is not None:
+                    return command
             self._filter_at += 1
         return self._route(now)
 
-    def _configured(
-        self, name: str, fallback: fault_config.FaultConfig
-    ) -> fault_config.FaultConfig:
-        own = self._match.per_filter(name) if isinstance(self._match, RouteMatch) else None
-        return own if isinstance(own, fault_config.FaultConfig) else fallback
-
-    def _fault(self, now: int, config: fault_config.FaultConfig | None) -> Command | None:
+    def _fault(self, now: int, config: fault_config.FaultConfig) -> Command | None:
         cluster = self._match.cluster if isinstance(self._match, RouteMatch) else None
-        if config is None or not fault.applies(config, self._request, cluster):
+        if not fault.applies(config, self._request, cluster):
             return None
         resumed = self.state is State.DELAYED
         if not resumed:
@@ -263,7 +255,7 @@ class Stream:
                 self.state = State.DELAYED
                 self._flag("DI")
                 reason = f"the request is delayed by {delay_ns // MILLISECOND} ms"
-                self._note("fault", "delay", reason, config.delay and config.delay.field)
+                self._note("fault", "delay", reason, config.delay.field if config.delay else None)
                 return Wait(until_ns=now + delay_ns)
         abortion = fault.abortion(config, self._request, self._draws, forced=self._forced.aborted)
         if abortion is None:
@@ -272,7 +264,7 @@ class Stream:
             return None
         self._flag("FI")
         reason = f"the request is answered {abortion.http_status} here, and goes no further"
-        self._note("fault", "abort", reason, config.abort and config.abort.field)
+        self._note("fault", "abort", reason, config.abort.field if config.abort else None)
         response = reply(
             self._request, abortion.http_status, fault.BODY, grpc_status=abortion.grpc_status
         )
@@ -286,7 +278,7 @@ class Stream:
         if isinstance(match, NoRoute):
             return self._answer(404, "", "NR", "route_not_found")
         if match.tls_redirect or match.route.action is not Action.ROUTE:
-            return self._finish_local(redirect(match, self._request), "direct_response")
+            return self._finish(respond(match, self._request, info=self._info), "direct_response")
         upstream = self._upstreams.get(match.cluster or "")
         if upstream is None:
             self._note(
@@ -324,7 +316,8 @@ class Stream:
             request = timeout.announce(self._timeouts, request, 0)
         if match.virtual_host.include_request_attempt_count:
             request = counted(request, 1)
-        return finalize_request(match, request)
+        keep = not options.suppress_envoy_headers
+        return finalize_request(match, request, info=self._info, keep_original=keep)
 
     def _attempt(self, now: int) -> Command:
         """Send the request to a host, for the first or another time."""
@@ -335,7 +328,7 @@ class Stream:
         # A cluster may have been removed while a retry was waiting.
         upstream = self._upstreams.get(match.cluster or "")
         trail: list[Pick] | None = [] if self._reasons is not None else None
-        host = upstream and self._choose(upstream, trail, again=again)
+        host = self._choose(upstream, trail, again=again) if upstream is not None else None
         if upstream is None or host is None:
             if self._reasons is not None and upstream is not None:
                 self._reasons.no_host(upstream.cluster)
@@ -355,7 +348,10 @@ class Stream:
             return self._after_reset(now, Reset.OVERFLOW, "")
         self.state = State.AWAITING
         upstream.begin(host)
-        request = addressed(self._request, host.endpoint, match)
+        request = self._request
+        if match.route.host_rewrite.automatic:
+            keep = not self._options.suppress_envoy_headers
+            request = addressed(request, host.endpoint, match, keep_original=keep)
         self._sent_request = request
         return Attempt(
             number=self.attempts,
@@ -378,36 +374,18 @@ class Stream:
     def _choose(self, upstream: Upstream, trail: list[Pick] | None, *, again: bool) -> Host | None:
         forced = self._forced.endpoints
         if forced is not None and self.attempts <= len(forced):
-            host = upstream.hosts.get(forced[self.attempts - 1])
+            host = upstream.named(forced[self.attempts - 1], "as observed", trail)
             if host is not None:
-                if trail is not None:
-                    trail.append(Pick(host=host, reason="as observed", kept=True))
                 return host
         if upstream.cluster.type is Discovery.ORIGINAL_DST:
-            return self._original_destination(upstream, trail)
-        avoid, picks = (), 1
+            return upstream.original_destination(self._connection, self._request, trail)
+        avoid: list[Host] = []
+        picks = 1
         if again and self._retry is not None:
             picks = self._retry.policy.host_selection_retry_max_attempts + 1
             if self._retry.avoids_previous_hosts:
                 avoid = self._tried
         return upstream.choose(self._draws, avoid=avoid, picks=picks, trail=trail)
-
-    def _original_destination(self, upstream: Upstream, trail: list[Pick] | None) -> Host | None:
-        cluster, endpoint = upstream.cluster, self._destination
-        named = cluster.original_dst_header and first(
-            self._request.headers, cluster.original_dst_header
-        )
-        if named:
-            address, _, port = named.rpartition(":")
-            endpoint = Endpoint(address=address, port=int(port)) if port.isdigit() else None
-        if endpoint is None:
-            return None
-        if cluster.original_dst_port is not None:
-            endpoint = replace(endpoint, port=cluster.original_dst_port)
-        host = upstream.hosts.setdefault(endpoint.key, Host(endpoint))
-        if trail is not None:
-            trail.append(Pick(host=host, reason="where the client connected to", kept=True))
-        return host
 
     def _try_again(self, now: int, verdict: retry.Yes | retry.No | None, event: str) -> Wait | None:
         """Return the wait before a retry, if one follows; note why none does."""
@@ -432,24 +410,16 @@ class Stream:
             self._sent = True
         again = self._try_again(
             now,
-            self._retry and self._retry.on_reset(reason, self._draws, sent=self._sent),
+            self._retry.on_reset(reason, self._draws, sent=self._sent) if self._retry else None,
             f"the reset ({reason.value})",
         )
         if again is not None:
             return again
-        retried = "retried and the latest " if self.attempts > 1 else ""
-        failure = f", transport failure reason: {transport_failure}" if transport_failure else ""
-        body = (
-            "upstream connect error or disconnect/reset before headers. "
-            f"{retried}reset reason: {reason.value}{failure}"
-        )
-        inside = f"{reason.value}|{transport_failure}" if transport_failure else reason.value
-        details = f"upstream_reset_before_response_started{{{inside}}}".replace(" ", "_")
-        status = 502 if reason is Reset.PROTOCOL_ERROR else 503
         overloaded: Headers = ()
         if reason is Reset.OVERFLOW and not self._options.suppress_envoy_headers:
             overloaded = (("x-envoy-overloaded", "true"),)
-        return self._answer(status, body, _FLAGS[reason], details, overloaded)
+        told = told_of_reset(reason, transport_failure, retried=self.attempts > 1)
+        return self._answer(told.status, told.body, told.flag, told.details, overloaded)
 
     def _time_out(self, details: str) -> Finish:
         body = "upstream request timeout" if self._timeout_status == 504 else ""
@@ -462,7 +432,7 @@ class Stream:
             spent_ms = (now - self._complete_at) // MILLISECOND
             headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
         assert isinstance(self._match, RouteMatch), "there is a route, or no response"
-        headers = self._count_attempts(finalize_response(self._match, headers))
+        headers = self._finalized(self._match, response.status, headers)
         return self._finish(replace(response, headers=headers), "via_upstream")
 
     def _answer(
@@ -474,13 +444,15 @@ class Stream:
     def _finish_local(self, response: Response, details: str) -> Finish:
         match = self._match
         if isinstance(match, RouteMatch) and match.route.action is Action.ROUTE:
-            headers = self._count_attempts(finalize_response(match, response.headers))
+            headers = self._finalized(match, response.status, response.headers)
             response = replace(response, headers=headers)
         return self._finish(response, details)
 
-    def _count_attempts(self, headers: Headers) -> Headers:
-        match = self._match
-        assert isinstance(match, RouteMatch), "there is a route"
+    def _finalized(self, match: RouteMatch, status: int, headers: Headers) -> Headers:
+        """Return response headers as the route has them."""
+        headers = finalize_response(
+            match, headers, request=self._request, info=self._info, status=status
+        )
         if self.attempts and match.virtual_host.include_attempt_count_in_response:
             return replaced(headers, "x-envoy-attempt-count", str(self.attempts))
         return headers
@@ -492,7 +464,11 @@ class Stream:
             self._retry.release()
         if response is not None:
             self._status = response.status
-            headers = replaced(response.headers, "server", self._chain.server_name)
+            headers = response.headers
+            absent = first(headers, "server") is None
+            transformation = self._chain.server_header
+            if transformation == "OVERWRITE" or (absent and transformation == "APPEND_IF_ABSENT"):
+                headers = replaced(headers, "server", self._chain.server_name)
             response = replace(response, headers=headers)
         told = f"{self._status}" if response is not None else "none: the client is gone"
         flags = f", flags {','.join(self.flags)}" if self.flags else ""

@@ -8,10 +8,13 @@ Leaves    connections and their pending queue (docs/fidelity.md#connection-pool)
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from simulator.envoy.balance import Balancer, Host, Pick
-from simulator.envoy.cluster import Cluster
+from simulator.envoy.cluster import Cluster, Endpoint
 from simulator.envoy.draws import Draws
+from simulator.envoy.listener import Connection
+from simulator.envoy.request import Request
 
 
 class Upstream:
@@ -49,6 +52,33 @@ class Upstream:
     ) -> Host | None:
         """Return the host for an attempt, or `None` if none may serve."""
         return self._balancer.choose(draws, avoid=avoid, picks=picks, trail=trail)
+
+    def named(self, key: str, reason: str, trail: list[Pick] | None) -> Host | None:
+        """Return the host `ip:port`, if there is one."""
+        host = self.hosts.get(key)
+        if host is not None and trail is not None:
+            trail.append(Pick(host=host, reason=reason, kept=True))
+        return host
+
+    def original_destination(
+        self, connection: Connection | None, request: Request, trail: list[Pick] | None
+    ) -> Host | None:
+        """Return the host that the client thought it connected to, or that a header names."""
+        cluster = self.cluster
+        named = request.first(cluster.original_dst_header) if cluster.original_dst_header else None
+        if named is not None:
+            address, _, port = named.rpartition(":")
+            if not port.isdigit():
+                return None
+            endpoint = Endpoint(address=address, port=int(port))
+        elif connection is not None:
+            endpoint = Endpoint(address=connection.address, port=connection.port)
+        else:
+            return None
+        if cluster.original_dst_port is not None:
+            endpoint = replace(endpoint, port=cluster.original_dst_port)
+        self.hosts.setdefault(endpoint.key, Host(endpoint))
+        return self.named(endpoint.key, "where the client connected to", trail)
 
     def admits(self) -> bool:
         """Say whether the circuit breaker lets one more request through."""

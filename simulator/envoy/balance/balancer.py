@@ -92,16 +92,12 @@ class Balancer:
         """
         host = None
         for left in range(picks - 1, -1, -1):
+            seen = len(trail) if trail is not None else 0
             host = self._once(draws, trail)
             if host is None or host not in avoid:
                 return host
             if trail is not None:
-                reason = (
-                    "was tried before; another is picked"
-                    if left
-                    else "was tried before, but no pick is left"
-                )
-                trail.append(Pick(host=host, reason=reason, kept=not left))
+                trail[seen:] = [_tried_before(pick, left) for pick in trail[seen:]]
         return host
 
     def standing(self, draws: Draws) -> tuple[int, Group]:
@@ -191,6 +187,16 @@ def _least_of_all(hosts: Sequence[Host], draws: Draws) -> Host:
             if draws.next("endpoint") % ties == 0:
                 best = host
     return best
+
+
+def _tried_before(pick: Pick, left: int) -> Pick:
+    """Return a pick as it turned out, once the host it kept proves to be one to avoid."""
+    if not pick.kept:
+        return pick
+    what = (
+        "was tried before; another is picked" if left else "was tried before, but is the last pick"
+    )
+    return Pick(host=pick.host, reason=f"{pick.reason}; it {what}", kept=not left)
 
 
 def _belongs(host: Host, group: Group) -> bool:

@@ -1,0 +1,110 @@
+"""What the connection manager does to a request's headers before any filter sees them.
+
+A request counts as internal only if it comes from an address that the configuration calls
+internal; from all others Envoy takes the headers that would steer retries and time-outs.
+
+Models    HttpConnectionManager.{use_remote_address, internal_address_config, skip_xff_append, via}
+Follows   envoy/source/common/http/conn_manager_utility.cc (mutateRequestHeaders)
+Leaves    trusted hops, original IP detection, XFCC (docs/fidelity.md#client-identity)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+from simulator.envoy.header_map import Headers, first, replaced, without
+from simulator.envoy.http import HttpChain
+from simulator.envoy.listener import Connection
+from simulator.envoy.request import Request
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "upgrade",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "x-envoy-internal",
+        "x-forwarded-client-cert",
+    }
+)
+
+_FOR_INTERNAL = frozenset(
+    {
+        "x-envoy-retriable-status-codes",
+        "x-envoy-retriable-header-names",
+        "x-envoy-retry-on",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-max-retries",
+        "x-envoy-upstream-alt-stat-name",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+        "x-envoy-upstream-rq-timeout-alt-response",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-force-trace",
+        "x-envoy-ip-tags",
+        "x-envoy-original-url",
+        "x-envoy-hedge-on-per-try-timeout",
+    }
+)
+"""Headers that only internal clients may send."""
+
+_FOR_MESH = frozenset(
+    {
+        "x-envoy-decorator-operation",
+        "x-envoy-downstream-service-cluster",
+        "x-envoy-downstream-service-node",
+    }
+)
+"""Headers that no client at the edge may send."""
+
+
+def admit(
+    chain: HttpChain,
+    request: Request,
+    connection: Connection | None,
+    internal_only: Collection[str] = (),
+) -> Request:
+    """Return the request as the filters see it; `internal_only` are the route table's."""
+    headers = without(request.headers, _HOP_BY_HOP)
+    source = connection.source_ip if connection is not None else ""
+    scheme = "https" if connection is not None and connection.transport == "tls" else "http"
+    forwarded = first(headers, "x-forwarded-for")
+    if chain.use_remote_address:
+        client = source if forwarded is None else ""
+        if source and not chain.skip_xff_append:
+            value = f"{forwarded},{source}" if forwarded else source
+            headers = replaced(headers, "x-forwarded-for", value)
+        headers = replaced(headers, "x-forwarded-proto", scheme)
+    else:
+        # An address that stands alone in x-forwarded-for is believed.
+        client = forwarded.strip() if forwarded and "," not in forwarded else ""
+        if first(headers, "x-forwarded-proto") is None:
+            headers = (*headers, ("x-forwarded-proto", scheme))
+    if client and _is_internal(client, chain.internal_cidrs):
+        headers = replaced(headers, "x-envoy-internal", "true")
+    else:
+        headers = _clean(headers, internal_only, edge=chain.use_remote_address)
+        if chain.use_remote_address and source:
+            headers = replaced(headers, "x-envoy-external-address", source)
+    if chain.via:
+        before = first(headers, "via")
+        headers = replaced(headers, "via", f"{before}, {chain.via}" if before else chain.via)
+    return request if headers == request.headers else replace(request, headers=headers)
+
+
+def _clean(headers: Headers, internal_only: Collection[str], *, edge: bool) -> Headers:
+    headers = without(headers, _FOR_INTERNAL)
+    if internal_only:
+        headers = without(headers, internal_only)
+    return without(headers, _FOR_MESH) if edge else headers
+
+
+def _is_internal(address: str, cidrs: tuple[str, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in ip_network(cidr, strict=False) for cidr in cidrs)
