@@ -1,6 +1,6 @@
 """The door: a scenario (a mesh, its load, how its workloads behave) and what comes of it.
 
-    scenario = Scenario.load("labs/catalog/.../scenario.yaml")
+    scenario = Scenario.load("scenario.yaml")
     run = scenario.run(seed=1)             # load it, as its clients say
     seen = scenario.probe([Request(url="http://reviews:9080/", from_="sleep.default")])
 
@@ -9,18 +9,33 @@ Everything is deterministic: the same scenario, seed and version give the same b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
 
-from simulator.config.scenario import Request, ScenarioFile
-from simulator.diagnostics import Diagnostic
+from simulator.config.load import load as load_manifests
+from simulator.config.objects import Manifests
+from simulator.config.scenario import Client, Request, ScenarioFile
+from simulator.config.yaml import read_model
+from simulator.diagnostics import Diagnostic, Level, diagnose
+from simulator.engine.kernel import TooManyEventsError
+from simulator.engine.play import MAX_EVENTS, play
+from simulator.engine.playback import Observed
+from simulator.engine.probe import probe as send
+from simulator.engine.recorder import Recorder
+from simulator.engine.resolve import OUTSIDE
+from simulator.engine.run import Run
+from simulator.engine.world import MAX_UNDER_WAY, TooManyRequestsError, World
+from simulator.envoy.compile import Config, Rejected
+from simulator.envoy.compile import compile as compile_resources
+from simulator.istiod.generate import Translation, generate
+from simulator.istiod.registry import Mesh, Pod, UnknownProxyError
+from simulator.observe.explain import FieldRef, source_of
 from simulator.observe.observation import Observation
 
-if TYPE_CHECKING:
-    from simulator.config.objects import Manifests
-    from simulator.engine.run import Run
-    from simulator.istiod.generate import Translation
-    from simulator.istiod.registry import Mesh
+__all__ = ["Run", "Scenario", "ScenarioError"]
 
 
 class ScenarioError(Exception):
@@ -32,13 +47,20 @@ class ScenarioError(Exception):
 
 
 class Scenario:
-    """A mesh with its behaviours and clients, ready to be run or probed; immutable."""
+    """A mesh with its behaviours and clients, ready to be run or probed.
 
-    file: ScenarioFile
-    manifests: Manifests
-    mesh: Mesh
-    digest: str
-    """Of all that decides a run but the seed: hexadecimal, stable across machines."""
+    It does not change; what is computed of it (configurations) is kept.
+    """
+
+    def __init__(self, manifests: Manifests, file: ScenarioFile) -> None:
+        """Use `load` or `of`. Raises ScenarioError for manifests or a file with errors."""
+        _refuse(manifests.diagnostics)
+        self.file = file
+        self.manifests = manifests
+        self.mesh = Mesh.of(manifests)
+        _refuse(tuple(_misfits(self.mesh, file)))
+        self._translations: dict[str, Translation] = {}
+        self._configs: dict[str, Config] = {}
 
     @classmethod
     def load(cls, path: str, manifests: Sequence[str] = ()) -> Scenario:
@@ -46,29 +68,75 @@ class Scenario:
 
         Raises ScenarioError for a file or manifests with errors.
         """
-        raise NotImplementedError
+        place = Path(path)
+        if not place.is_file():
+            raise ScenarioError((diagnose("missing-file", path=path),))
+        file, found = read_model(path, place.read_text(encoding="utf-8"), ScenarioFile)
+        _refuse(found)
+        assert file is not None, "a file without errors has a model"
+        own = [str(place.parent / each) for each in file.manifests]
+        return cls(load_manifests([*own, *manifests]), file)
 
     @classmethod
-    def of(
-        cls, manifests: Sequence[str] | Manifests, file: ScenarioFile | None = None
-    ) -> Scenario:
+    def of(cls, manifests: Sequence[str] | Manifests, file: ScenarioFile | None = None) -> Scenario:
         """Return the scenario of manifests (paths, or loaded ones) and a scenario file's values.
 
-        Raises ScenarioError for manifests with errors.
+        `file.manifests` is not read. Raises ScenarioError for manifests with errors.
         """
-        raise NotImplementedError
+        loaded = manifests if isinstance(manifests, Manifests) else load_manifests(manifests)
+        return cls(loaded, file or ScenarioFile.model_validate({}))
 
-    @property
+    @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Return what the loader, istiod and the simulated Envoys have to say of it."""
-        raise NotImplementedError
+        """What the loader, istiod and the simulated Envoys have to say of it, each once."""
+        found = list(self.manifests.diagnostics)
+        for pod in self.mesh.pods:
+            if pod.proxied:
+                found += self._translation(pod).diagnostics
+                found += self.configuration(pod).diagnostics
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that decides a run but the seed: hexadecimal, the same on every machine."""
+        file = self.file.model_dump(mode="json", by_alias=True, exclude={"manifests", "seed"})
+        objects = [
+            [
+                each.api_version,
+                each.ref,
+                each.labels,
+                each.annotations,
+                each.spec.model_dump(mode="json") if each.spec is not None else None,
+            ]
+            for each in self.manifests.objects
+        ]
+        text = json.dumps([file, objects], sort_keys=True, separators=(",", ":"))
+        return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def translate(self, proxy: str) -> Translation:
         """Return what istiod sends to a proxy, named `POD.NS` or `deploy/NAME.NS`.
 
         Raises simulator.istiod.registry.UnknownProxyError.
         """
-        raise NotImplementedError
+        return self._translation(self.mesh.pod(proxy))
+
+    def configuration(self, pod: Pod) -> Config:
+        """Return what a pod's Envoy makes of its translation.
+
+        Raises ScenarioError if Envoy would refuse it.
+        """
+        found = self._configs.get(pod.ref)
+        if found is None:
+            try:
+                found = self._configs[pod.ref] = compile_resources(self._translation(pod).resources)
+            except Rejected as refused:
+                raise ScenarioError(
+                    [
+                        diagnose("envoy-rejects", proxy=pod.ref, reason=reason)
+                        for reason in refused.reasons
+                    ]
+                ) from refused
+        return found
 
     def run(
         self,
@@ -78,10 +146,39 @@ class Scenario:
     ) -> Run:
         """Let the clients send until `until_ns` (the file's duration) and return what came of it.
 
-        `progress` is told the share done, 0 to 1, about a hundred times.
+        `progress` is told the share done, 0 to 1, a hundred times.
         Raises ScenarioError for a scenario that makes too many events.
         """
-        raise NotImplementedError
+        chosen = self.file.seed if seed is None else seed
+        duration_ns = self.file.duration if until_ns is None else until_ns
+        if duration_ns <= 0:
+            message = f"a run lasts longer than {duration_ns} ns"
+            raise ValueError(message)
+        recorder = Recorder()
+        world = self._world(chosen, recorder=recorder)
+        try:
+            play(
+                world,
+                self.file.clients,
+                recorder,
+                seed=chosen,
+                until_ns=duration_ns,
+                progress=progress,
+            )
+        except TooManyEventsError as stopped:
+            raise _too_much(f"it took more than {MAX_EVENTS:,} events") from stopped
+        except TooManyRequestsError as stopped:
+            what = f"more than {MAX_UNDER_WAY:,} requests were under way at a time"
+            raise _too_much(what) from stopped
+        return Run(
+            recorder,
+            self.mesh,
+            title=self.file.title,
+            seed=chosen,
+            digest=self.digest,
+            duration_ns=duration_ns,
+            clients=tuple(client.name for client in self.file.clients),
+        )
 
     def probe(
         self, requests: Sequence[Request], *, seed: int | None = None, explain: bool = False
@@ -89,8 +186,18 @@ class Scenario:
         """Send the requests one after the other, without other load; one observation each.
 
         A request with `count` is sent, and observed, that often.
+        Raises simulator.istiod.registry.UnknownProxyError for an unknown `from` or `via`.
         """
-        raise NotImplementedError
+        world = self._world(self.file.seed if seed is None else seed)
+        source = self._source if explain else None
+        try:
+            return tuple(
+                send(world, request, id=request.id or f"request-{at}", n=n, source=source)
+                for at, request in enumerate(requests, start=1)
+                for n in range(request.count)
+            )
+        except (TooManyEventsError, TooManyRequestsError) as stopped:
+            raise _too_much("one request caused more than a million events") from stopped
 
     def replay(self, request: Request, observed: Observation) -> Observation:
         """Send one request with the choices and the workloads' answers of an observation.
@@ -98,4 +205,55 @@ class Scenario:
         Clusters, endpoints and faults are the observed hops'; workloads answer what they
         answered there, as slowly. All else is decided anew, to be compared.
         """
-        raise NotImplementedError
+        playback = Observed(observed, self.mesh, self.configuration)
+        world = self._world(self.file.seed)
+        return send(world, request, id=observed.id, n=observed.n, playback=playback)
+
+    def _world(self, seed: int, recorder: Recorder | None = None) -> World:
+        return World(
+            self.mesh,
+            self.file,
+            self.configuration,
+            seed=seed,
+            observer=recorder,
+            bodies=recorder is None,
+        )
+
+    def _translation(self, pod: Pod) -> Translation:
+        found = self._translations.get(pod.ref)
+        if found is None:
+            found = self._translations[pod.ref] = generate(self.mesh, pod)
+        return found
+
+    def _source(self, proxy: str, field: FieldRef) -> str | None:
+        return source_of(self.translate(proxy).provenance, field)
+
+
+def _misfits(mesh: Mesh, file: ScenarioFile) -> Iterator[Diagnostic]:
+    """Yield what the scenario names and the mesh does not have."""
+    workloads = {pod.deployment for pod in mesh.pods}
+    known = ", ".join(sorted(workloads))
+    for name in file.workloads:
+        if (name if "." in name else f"{name}.default") not in workloads:
+            yield diagnose("scenario-workload", workload=name, known=known)
+    for client in file.clients:
+        yield from _client_misfits(mesh, client)
+
+
+def _client_misfits(mesh: Mesh, client: Client) -> Iterator[Diagnostic]:
+    for name in (client.from_, client.via):
+        if name in (None, OUTSIDE):
+            continue
+        try:
+            mesh.pod(str(name))
+        except UnknownProxyError as unknown:
+            yield diagnose("scenario-client", client=client.name, why=str(unknown))
+
+
+def _refuse(diagnostics: Sequence[Diagnostic]) -> None:
+    if any(each.level is Level.ERROR for each in diagnostics):
+        raise ScenarioError(diagnostics)
+
+
+def _too_much(what: str) -> ScenarioError:
+    return ScenarioError((diagnose("scenario-too-much", what=what),))

@@ -88,12 +88,17 @@ class Agenda(simpy.Environment):
         raise TooManyEventsError
 
     def drain(self, budget: int) -> int:
-        """Process everything; the clock stands at the last event. Otherwise as `advance`."""
+        """Process everything; otherwise as `advance`.
+
+        The clock then stands at the last thing that happened: a cancelled timer is nothing.
+        """
         queue = self._queue
         for left in range(budget - 1, -1, -1):
             if not queue:
                 return left
-            self._now, _, _, function, argument = heappop(queue)
+            time_ns, _, _, function, argument = heappop(queue)
+            if argument.__class__ is not Timer or argument.function is not None:
+                self._now = time_ns
             function(argument)
         raise TooManyEventsError
 

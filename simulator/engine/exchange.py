@@ -1,0 +1,273 @@
+"""One request's way: through a proxy, over the network, through the next, and back.
+
+Nothing here decides. A `Passage` asks its proxy's stream what to do, does it (waits,
+sends, answers) and reports what happened; a `Delivery` carries a request over the
+network and its answer back. Both are callbacks on the agenda, never processes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from simulator.engine.kernel import Timer
+from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
+from simulator.envoy.draws import Forced
+from simulator.envoy.listener import Accepted, Connection
+from simulator.envoy.request import Request
+from simulator.istiod.registry import Pod
+
+if TYPE_CHECKING:
+    from simulator.engine.world import ProxyNode, World
+
+Answer: TypeAlias = Response | Reset
+"""What comes back: a response, or the reason why there is none."""
+
+CONNECTION_REFUSED = "delayed connect error: Connection refused"
+"""What a socket says when nothing listens."""
+
+
+class Sender(Protocol):
+    """Whoever sent a request and waits for what comes of it."""
+
+    def answer(self, answer: Answer, /) -> None:
+        """Take the answer; called once at most."""
+        ...
+
+
+class Receiver(Protocol):
+    """Whoever a request has reached."""
+
+    def disconnect(self) -> None:
+        """Take notice that the sender is gone."""
+        ...
+
+
+class Trace:
+    """One client's request with everything that it causes, retries and further calls."""
+
+    __slots__ = ("explain", "number", "passages", "playback")
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        keep: bool = False,
+        explain: bool = False,
+        playback: Playback | None = None,
+    ) -> None:
+        self.number = number
+        self.explain = explain
+        self.passages: list[Passage] | None = [] if keep else None
+        """In the order in which the proxies received it; absent where nobody looks."""
+        self.playback = playback
+
+
+class Playback(Protocol):
+    """What was observed of a request, to be made to happen again."""
+
+    def claim(self, proxy: Pod, direction: str) -> Forced:
+        """Return the choices of the proxy's next passage."""
+        ...
+
+    def work(self, pod: Pod, port: int, now: int) -> tuple[int, int | None]:
+        """Return what the workload's next answer was, and when it is due (`None`: never)."""
+        ...
+
+
+class Delivery:
+    """A request on the network to an address, and its answer on the way back."""
+
+    __slots__ = ("_abandoned", "_answered", "_place", "_receiver", "_request", "_sender",
+                 "_source", "_trace", "_world")  # fmt: skip
+
+    def __init__(
+        self,
+        world: World,
+        sender: Sender,
+        source: Pod | None,
+        place: tuple[str, int],
+        request: Request,
+        trace: Trace,
+    ) -> None:
+        self._world = world
+        self._sender = sender
+        self._source = source
+        self._place = place
+        self._request = request
+        self._trace = trace
+        self._receiver: Receiver | None = None
+        self._abandoned = False
+        self._answered = False
+        world.agenda.call_after(world.one_way(), self._arrive)
+
+    def answer(self, answer: Answer) -> None:
+        """Carry an answer back, unless nobody waits for it."""
+        self._answered = True
+        if not self._abandoned:
+            self._world.agenda.call_after(self._world.one_way(), self._return, answer)
+
+    def abandon(self) -> None:
+        """Give it up: the receiver learns of it when the news has crossed the network."""
+        self._abandoned = True
+        if self._receiver is not None and not self._answered:
+            self._world.agenda.call_after(self._world.one_way(), self._cut)
+
+    def _arrive(self, _: object) -> None:
+        source_ip = self._source.ip if self._source else ""
+        self._receiver = self._world.receive(
+            self._place, source_ip, self._request, self, self._trace
+        )
+        if self._abandoned and not self._answered:
+            self._cut()
+
+    def _return(self, answer: Answer) -> None:
+        if not self._abandoned:
+            self._sender.answer(answer)
+
+    def _cut(self, _: object = None) -> None:
+        if self._receiver is not None and not self._answered:
+            self._receiver.disconnect()
+
+
+class Local:
+    """A request handed to the workload beside the proxy, without a network between."""
+
+    __slots__ = ("_sender", "receiver")
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender: Sender | None = sender
+        self.receiver: Receiver | None = None
+
+    def answer(self, answer: Answer) -> None:
+        """Hand the answer over, unless nobody waits for it."""
+        if self._sender is not None:
+            self._sender.answer(answer)
+
+    def abandon(self) -> None:
+        """Give it up."""
+        self._sender = None
+        if self.receiver is not None:
+            self.receiver.disconnect()
+
+
+class Passage:
+    """An HTTP request inside one proxy, from its arrival to its end."""
+
+    __slots__ = ("_attempt_timer", "_delivery", "_route_timer", "_sender", "accepted", "direction",
+                 "ended_ns", "finish", "node", "received_ns", "stream", "trace")  # fmt: skip
+
+    def __init__(
+        self, node: ProxyNode, direction: str, accepted: Accepted, sender: Sender, trace: Trace
+    ) -> None:
+        self._sender = sender
+        self._delivery: Delivery | Local | None = None
+        self._route_timer: Timer | None = None
+        self._attempt_timer: Timer | None = None
+        self.node = node
+        self.direction = direction
+        """`outbound`, `inbound` or `gateway`"""
+        self.accepted = accepted
+        self.trace = trace
+        self.received_ns: int = node.world.agenda._now  # noqa: SLF001 - a property costs a call
+        self.ended_ns = -1
+        self.finish: Finish | None = None
+
+    def start(self, connection: Connection, request: Request) -> None:
+        """Take the request."""
+        node, trace = self.node, self.trace
+        assert self.accepted.http is not None, "only HTTP passes as a stream"
+        playback = trace.playback
+        self.stream = node.proxy.stream(
+            self.accepted.http,
+            request,
+            node.chance.begin(),
+            explain=trace.explain,
+            forced=playback.claim(node.pod, self.direction) if playback else None,
+            connection=connection,
+        )
+        self._obey(self.stream.start(self.received_ns))
+
+    def answer(self, answer: Answer) -> None:
+        """Take what came of an attempt."""
+        self._end_attempt()
+        now = self.node.world.agenda.now
+        if isinstance(answer, Response):
+            self._obey(self.stream.on_response(now, answer))
+            return
+        refused = answer is Reset.REMOTE_CONNECTION_FAILURE
+        failure = CONNECTION_REFUSED if refused else ""
+        self._obey(self.stream.on_reset(now, answer, failure))
+
+    def disconnect(self) -> None:
+        """Take notice that whoever sent the request is gone."""
+        if self.finish is None:
+            self._give_up()
+            self._obey(self.stream.on_disconnect(self.node.world.agenda.now))
+
+    def _obey(self, command: Command | None) -> None:
+        if isinstance(command, Attempt):
+            self._attempt(command)
+        elif isinstance(command, Finish):
+            self._finish(command)
+        elif isinstance(command, Wait):
+            self.node.world.agenda.call_at(command.until_ns, self._resume)
+
+    def _attempt(self, attempt: Attempt) -> None:
+        agenda = self.node.world.agenda
+        # Both timers start before the request leaves: an answer may come at once.
+        if self._route_timer is None and self.stream.timeout_ns:
+            self._route_timer = agenda.timers(self.stream.timeout_ns).start(self._time_out)
+        if attempt.per_try_timeout_ns:
+            self._attempt_timer = agenda.timers(attempt.per_try_timeout_ns).start(
+                self._time_out_attempt
+            )
+        endpoint = attempt.endpoint
+        if self.direction == "inbound" and self.node.is_own(endpoint.address):
+            local = self._delivery = Local(self)
+            local.receiver = self.node.world.work(
+                self.node.pod, endpoint.port, attempt.request, local, self.trace
+            )
+            return
+        self._delivery = Delivery(
+            self.node.world,
+            self,
+            self.node.pod,
+            (endpoint.address, endpoint.port),
+            attempt.request,
+            self.trace,
+        )
+
+    def _resume(self, _: object) -> None:
+        # The route's time-out or a disconnect may have come first.
+        if self.finish is None:
+            self._obey(self.stream.resume(self.node.world.agenda.now))
+
+    def _time_out(self, _: object) -> None:
+        self._give_up()
+        self._obey(self.stream.on_timeout(self.node.world.agenda.now))
+
+    def _time_out_attempt(self, _: object) -> None:
+        self._give_up()
+        self._obey(self.stream.on_per_try_timeout(self.node.world.agenda.now))
+
+    def _give_up(self) -> None:
+        delivery = self._delivery
+        self._end_attempt()
+        if delivery is not None:
+            delivery.abandon()
+
+    def _end_attempt(self) -> None:
+        self._delivery = None
+        if self._attempt_timer is not None:
+            self._attempt_timer.cancel()
+            self._attempt_timer = None
+
+    def _finish(self, finish: Finish) -> None:
+        world = self.node.world
+        if self._route_timer is not None:
+            self._route_timer.cancel()
+        self.finish = finish
+        self.ended_ns = world.agenda.now
+        world.leave(self)
+        if finish.response is not None:
+            self._sender.answer(finish.response)

@@ -1,0 +1,144 @@
+"""Send single requests into a world and write down what each proxy saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulator.config.scenario import Request as Wanted
+from simulator.engine.ask import Ask, request_of
+from simulator.engine.exchange import Passage, Playback, Trace
+from simulator.engine.resolve import OUTSIDE
+from simulator.engine.world import World
+from simulator.envoy.commands import Response
+from simulator.istiod.registry import Mesh
+from simulator.observe.explain import FieldRef, Node, Outcome
+from simulator.observe.headers import shown
+from simulator.observe.observation import Hop, Observation, Upstream, of_hops
+
+BODY_LENGTH = 4096
+MAX_EVENTS = 1_000_000
+"""For one request, with all that it causes."""
+
+Source = Callable[[str, FieldRef], str | None]
+"""Returns the manifest position behind a field of a proxy's (`POD.NS`) configuration."""
+
+
+def probe(
+    world: World,
+    wanted: Wanted,
+    *,
+    id: str,  # noqa: A002 - the observation's field
+    n: int,
+    source: Source | None = None,
+    playback: Playback | None = None,
+) -> Observation:
+    """Send one request and let the world come to rest; `source` asks for explanations.
+
+    Raises simulator.istiod.registry.UnknownProxyError for an unknown client or `via`.
+    """
+    client = None if wanted.from_ == OUTSIDE else world.mesh.pod(wanted.from_)
+    target = world.target(client, wanted.url, wanted.via)
+    trace = Trace(n, keep=True, explain=source is not None, playback=playback)
+    ask = Ask(world, target, trace, _ignore)
+    ask.send(client, request_of(target, wanted.method, wanted.headers))
+    world.agenda.drain(MAX_EVENTS)
+    passages = trace.passages or []
+    response = ask.answer_ if isinstance(ask.answer_, Response) else None
+    return of_hops(
+        tuple(hop(world.mesh, passage) for passage in passages),
+        id=id,
+        n=n,
+        status=response.status if response else None,
+        duration_ns=ask.ended_ns - ask.started_ns if ask.ended_ns >= 0 else None,
+        response_headers=shown(response.headers) if response else None,
+        body=response.body[:BODY_LENGTH] if response else None,
+        error=ask.error,
+        explain=_explained(wanted, ask, passages, source) if source else None,
+    )
+
+
+def hop(mesh: Mesh, passage: Passage) -> Hop:
+    """Return what a proxy's access log would say of a passage."""
+    record = passage.stream.record()
+    headers = record.request_headers_upstream
+    ended = passage.ended_ns >= 0
+    return Hop(
+        proxy=passage.node.pod.ref,
+        direction=passage.direction,
+        status=record.status,
+        response_flags=record.flags,
+        details=record.details or None,
+        protocol="HTTP/1.1",
+        route=record.route,
+        virtual_host=record.virtual_host,
+        cluster=record.cluster,
+        upstream=upstream(mesh, record.endpoint) if record.endpoint else None,
+        attempts=record.attempts,
+        duration_ns=passage.ended_ns - passage.received_ns if ended else None,
+        request_headers_upstream=shown(headers) if headers is not None else None,
+    )
+
+
+def upstream(mesh: Mesh, address: str) -> Upstream:
+    """Return whose address it is."""
+    ip = address.rpartition(":")[0]
+    for pod in mesh.pods:
+        if pod.ip == ip:
+            return Upstream(
+                address=address,
+                pod=pod.ref,
+                workload=pod.deployment,
+                version=pod.version or None,
+            )
+    return Upstream(address=address)
+
+
+def _explained(wanted: Wanted, ask: Ask, passages: list[Passage], source: Source) -> Node:
+    answer = ask.answer_
+    if isinstance(answer, Response):
+        reason = f"{wanted.from_} is answered {answer.status}"
+    else:
+        reason = f"{wanted.from_} gets no response: {ask.error}"
+    return Node(
+        what="request",
+        name=f"{wanted.method} {wanted.url}",
+        outcome=Outcome.NOTE,
+        reason=reason,
+        children=tuple(_explained_hop(passage, source) for passage in passages),
+    )
+
+
+def _explained_hop(passage: Passage, source: Source) -> Node:
+    proxy = passage.node.pod.ref
+    finish = passage.finish
+    if finish is None:
+        reason = "the request is still under way"
+    else:
+        status = finish.response.status if finish.response else "nothing: the client is gone"
+        flags = f" with {','.join(finish.flags)}" if finish.flags else ""
+        reason = f"answers {status}{flags} ({finish.details})"
+    children = (passage.accepted.node, passage.stream.node)
+    return Node(
+        what="proxy",
+        name=f"{proxy} {passage.direction}",
+        outcome=Outcome.NOTE,
+        reason=reason,
+        children=tuple(_sourced(child, proxy, source) for child in children if child),
+    )
+
+
+def _sourced(node: Node, proxy: str, source: Source) -> Node:
+    """Return the tree with the manifest's place at each node that has a field."""
+    return Node(
+        what=node.what,
+        name=node.name,
+        outcome=node.outcome,
+        reason=node.reason,
+        field=node.field,
+        source=source(proxy, node.field) if node.field else node.source,
+        children=tuple(_sourced(child, proxy, source) for child in node.children),
+    )
+
+
+def _ignore(ask: Ask) -> None:
+    del ask

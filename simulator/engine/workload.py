@@ -1,0 +1,178 @@
+"""What runs behind the proxies: replicas that take their time, stand in line and answer.
+
+A replica works on as many requests at a time as its `concurrency`; others wait, first
+come first served. A request keeps its place while its calls are under way. Nobody tells
+a workload that its client has given up: work once begun is done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING
+
+from simulator.config.scenario import Answer, Behaviour, Call
+from simulator.engine.draws import Sampler, sampler, uniforms
+from simulator.engine.resolve import Target
+from simulator.envoy.commands import Headers, Response
+from simulator.envoy.request import Request
+from simulator.istiod.registry import Pod
+
+if TYPE_CHECKING:
+    from simulator.engine.exchange import Sender, Trace
+    from simulator.engine.world import World
+
+
+class Replica:
+    """One pod's workload."""
+
+    __slots__ = (
+        "_answers",
+        "_busy",
+        "_chances",
+        "_headers",
+        "_latency",
+        "_line",
+        "_script",
+        "_turn",
+        "_uniform",
+        "behaviour",
+        "pod",
+        "world",
+    )
+
+    def __init__(self, world: World, pod: Pod, behaviour: Behaviour, seed: int) -> None:
+        self.world = world
+        self.pod = pod
+        self.behaviour = behaviour
+        self._busy = 0
+        self._turn = 0
+        self._line: deque[Work] = deque()
+        self._latency = sampler(behaviour.latency, seed, f"{pod.ref}/latency")
+        self._uniform = uniforms(seed, f"{pod.ref}/disturbances")
+        self._script = [self._scripted(one, seed, i) for i, one in enumerate(behaviour.script)]
+        self._chances = [
+            (one.share, *self._scripted(one, seed, i))
+            for i, one in enumerate(behaviour.disturbances)
+        ]
+        self._headers: Headers = (
+            ("content-type", "application/json"),
+            ("x-workload-pod", pod.ref),
+            *((("x-workload-version", pod.version),) if pod.version else ()),
+        )
+
+    def _scripted(self, answer: Answer, seed: int, at: int) -> tuple[int, Sampler]:
+        if answer.latency is None:
+            return answer.status, self._latency
+        return answer.status, sampler(answer.latency, seed, f"{self.pod.ref}/latency {at}")
+
+    def take(self, work: Work) -> None:
+        """Begin with a request, or put it in line."""
+        limit = self.behaviour.concurrency
+        if limit is not None and self._busy >= limit:
+            self._line.append(work)
+        else:
+            self._begin(work)
+
+    def occupy(self) -> None:
+        """Begin a piece of work that `release` ends."""
+        self._busy += 1
+
+    def release(self) -> None:
+        """End a piece of work; whoever waits longest is next."""
+        self._busy -= 1
+        if self._line:
+            self._begin(self._line.popleft())
+
+    def answer(self, status: int, request: Request) -> Response:
+        """Return the response to a request."""
+        body = self._body(request) if self.world.bodies else ""
+        return Response(status=status, headers=self._headers, body=body)
+
+    def _begin(self, work: Work) -> None:
+        self.occupy()
+        work.status, latency_ns = self._next()
+        self.world.agenda.call_after(latency_ns, work.worked)
+
+    def _next(self) -> tuple[int, int]:
+        """Return the status of the next answer and how long the work for it takes."""
+        if self._script:
+            status, latency = self._script[self._turn % len(self._script)]
+            self._turn += 1
+            return status, latency()
+        for share, status, latency in self._chances:
+            if self._uniform() < share:
+                return status, latency()
+        return 200, self._latency()
+
+    def _body(self, request: Request) -> str:
+        headers: dict[str, str] = {}
+        for name, value in request.headers:
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        said = {"pod": self.pod.ref, "version": self.pod.version, "headers": headers}
+        return json.dumps(said, separators=(",", ":"))
+
+
+def _outgoing(call: Call, target: Target, request: Request) -> Request:
+    """Return the request of a call that is made for another request."""
+    own = {name.lower(): value for name, value in call.headers.items()}
+    forwarded = (pair for pair in request.headers if pair[0] in call.forward and pair[0] not in own)
+    return Request(
+        method=call.method,
+        authority=target.authority,
+        path=target.path,
+        headers=(*forwarded, *own.items()),
+    )
+
+
+class Work:
+    """One request at a workload: its own work, then its calls, then the answer."""
+
+    __slots__ = ("_calls", "_client", "_due_ns", "_replica", "_request", "_trace", "status")
+
+    def __init__(self, replica: Replica, request: Request, client: Sender, trace: Trace) -> None:
+        self._replica = replica
+        self._request = request
+        self._client = client
+        self._trace = trace
+        self._calls = 0
+        self._due_ns: int | None = 0
+        self.status = 200
+
+    def worked(self, _: object = None) -> None:
+        """Go on with the calls: the work itself is done."""
+        self.answer(None)
+
+    def answer(self, _: object) -> None:
+        """Take a call's answer; whatever it is, the next call follows."""
+        replica = self._replica
+        calls = replica.behaviour.calls
+        if self._calls < len(calls):
+            call = calls[self._calls]
+            self._calls += 1
+            target = replica.world.target(replica.pod, call.url)
+            request = _outgoing(call, target, self._request)
+            replica.world.send(replica.pod, target, request, self, self._trace)
+        elif self._due_ns is not None:
+            self._wait(self._due_ns)
+
+    def disconnect(self) -> None:
+        """Take notice that the client is gone: a workload does not care."""
+
+    def play(self, status: int, due_ns: int | None) -> None:
+        """Answer `status` at a time (`None`: never), whatever the behaviour says."""
+        self._replica.occupy()
+        self.status = status
+        self._due_ns = due_ns
+        self.answer(None)
+
+    def _wait(self, due_ns: int) -> None:
+        agenda = self._replica.world.agenda
+        if due_ns > agenda.now:
+            agenda.call_at(due_ns, self._finish)
+        else:
+            self._finish()
+
+    def _finish(self, _: object = None) -> None:
+        self._replica.release()
+        self._client.answer(self._replica.answer(self.status, self._request))

@@ -1,0 +1,213 @@
+"""A mesh at work: the clock, the proxies, the workloads and the network between them.
+
+A world lives for one run or one series of probes. All that a scenario says once and
+for all (compiled configuration, addresses) is shared between worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from simulator.config.scenario import Behaviour, ScenarioFile
+from simulator.engine.draws import ProxyChance, integers, sampler
+from simulator.engine.exchange import Delivery, Passage, Receiver, Sender, Trace
+from simulator.engine.kernel import Agenda
+from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Target, resolve
+from simulator.engine.workload import Replica, Work
+from simulator.envoy.commands import Reset
+from simulator.envoy.compile import Config
+from simulator.envoy.listener import Accepted, Connection, Miss
+from simulator.envoy.proxy import Proxy
+from simulator.envoy.request import Request
+from simulator.istiod.registry import Mesh, Pod
+
+MAX_UNDER_WAY = 100_000
+"""Requests inside proxies at a time; beyond it, a scenario feeds itself."""
+
+_IDLE = Behaviour()
+
+
+class TooManyRequestsError(Exception):
+    """More requests were under way at a time than any mesh could hold."""
+
+
+class Observer(Protocol):
+    """Whoever keeps what happened."""
+
+    def passed(self, passage: Passage) -> None:
+        """Take a passage that has ended."""
+        ...
+
+
+class ProxyNode:
+    """One pod's proxy in a world."""
+
+    __slots__ = ("_accepted", "chance", "pod", "proxy", "world")
+
+    def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
+        self.world = world
+        self.pod = pod
+        self.proxy = Proxy(config, pod.ref)
+        self.chance = ProxyChance(seed, f"proxy {pod.ref}")
+        self._accepted: dict[Connection, Accepted | Miss] = {}
+
+    def accept(self, connection: Connection, *, explain: bool) -> Accepted | Miss:
+        """Return where a connection ends; the same each time, so it is looked for once."""
+        if explain:
+            return self.proxy.accept(connection, explain=True)
+        found = self._accepted.get(connection)
+        if found is None:
+            found = self._accepted[connection] = self.proxy.accept(connection)
+        return found
+
+    def is_own(self, address: str) -> bool:
+        """Say whether an address is the pod's, as its inbound clusters name it."""
+        return address == self.pod.ip or address.startswith("127.")
+
+
+class World:
+    """Everything that a scenario has in it, at one moment of its time."""
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        file: ScenarioFile,
+        configuration: Callable[[Pod], Config],
+        *,
+        seed: int,
+        observer: Observer | None = None,
+        bodies: bool = False,
+    ) -> None:
+        self.mesh = mesh
+        self.agenda = Agenda()
+        self.bodies = bodies
+        """Whether workloads write the bodies of their answers."""
+        self.one_way = sampler(file.network.latency, seed, "network")
+        self._seed = seed
+        self._configuration = configuration
+        self._observer = observer
+        self._behaviours = {_full(name): one for name, one in file.workloads.items()}
+        self._pods = {pod.ip: pod for pod in mesh.pods}
+        self._nodes: dict[str, ProxyNode] = {}
+        self._replicas: dict[str, Replica] = {}
+        self._targets: dict[tuple[str, str, str | None], Target] = {}
+        self._choice = integers(seed, "kube-proxy")
+        self._under_way = 0
+
+    def target(self, client: Pod | None, url: str, via: str | None = None) -> Target:
+        """Return where a request of a pod (`None`: beyond the mesh) goes."""
+        key = (client.ref if client else OUTSIDE, url, via)
+        found = self._targets.get(key)
+        if found is None:
+            found = self._targets[key] = resolve(self.mesh, client, url, via)
+        return found
+
+    def send(
+        self, client: Pod | None, target: Target, request: Request, sender: Sender, trace: Trace
+    ) -> None:
+        """Send a client's request; `sender` is told what comes of it, if anything does."""
+        if target.connections:
+            assert client is not None, "only pods have proxies"
+            connection = target.connections[self._pick(len(target.connections))]
+            self._enter(self.node(client), "outbound", connection, request, sender, trace)
+        elif target.addresses:
+            place = target.addresses[self._pick(len(target.addresses))]
+            Delivery(self, sender, client, place, request, trace)
+        else:
+            sender.answer(Reset.LOCAL_CONNECTION_FAILURE)
+
+    def receive(
+        self,
+        place: tuple[str, int],
+        source_ip: str,
+        request: Request,
+        sender: Sender,
+        trace: Trace,
+    ) -> Receiver | None:
+        """Take a request that has crossed the network; return who has it now, if anyone."""
+        address, port = place
+        pod = self._pods.get(address)
+        if pod is None:
+            sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
+            return None
+        if not (pod.sidecar or pod.gateway):
+            return self.work(pod, port, request, sender, trace)
+        connection = Connection(
+            address=address,
+            port=port,
+            listener_port=INBOUND_PORT if pod.sidecar else None,
+            alpn=("http/1.1",),
+            source_ip=source_ip,
+        )
+        direction = "inbound" if pod.sidecar else "gateway"
+        return self._enter(self.node(pod), direction, connection, request, sender, trace)
+
+    def work(
+        self, pod: Pod, port: int, request: Request, sender: Sender, trace: Trace
+    ) -> Receiver | None:
+        """Hand a request to a pod's workload, if it listens."""
+        if port not in pod.ports:
+            sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
+            return None
+        replica = self._replica(pod)
+        work = Work(replica, request, sender, trace)
+        if trace.playback is None:
+            replica.take(work)
+        else:
+            work.play(*trace.playback.work(pod, port, self.agenda.now))
+        return work
+
+    def leave(self, passage: Passage) -> None:
+        """Take notice that a passage has ended."""
+        self._under_way -= 1
+        if self._observer is not None:
+            self._observer.passed(passage)
+
+    def node(self, pod: Pod) -> ProxyNode:
+        """Return a pod's proxy."""
+        found = self._nodes.get(pod.ref)
+        if found is None:
+            config = self._configuration(pod)
+            found = self._nodes[pod.ref] = ProxyNode(self, pod, config, self._seed)
+        return found
+
+    def _enter(
+        self,
+        node: ProxyNode,
+        direction: str,
+        connection: Connection,
+        request: Request,
+        sender: Sender,
+        trace: Trace,
+    ) -> Receiver | None:
+        accepted = node.accept(connection, explain=trace.explain)
+        if isinstance(accepted, Miss) or accepted.http is None:
+            closed = isinstance(accepted, Miss) and accepted.stage == "listener"
+            sender.answer(
+                Reset.REMOTE_CONNECTION_FAILURE if closed else Reset.CONNECTION_TERMINATION
+            )
+            return None
+        self._under_way += 1
+        if self._under_way > MAX_UNDER_WAY:
+            raise TooManyRequestsError
+        passage = Passage(node, direction, accepted, sender, trace)
+        if trace.passages is not None:
+            trace.passages.append(passage)
+        passage.start(connection, request)
+        return passage
+
+    def _replica(self, pod: Pod) -> Replica:
+        found = self._replicas.get(pod.ref)
+        if found is None:
+            behaviour = self._behaviours.get(pod.deployment, _IDLE)
+            found = self._replicas[pod.ref] = Replica(self, pod, behaviour, self._seed)
+        return found
+
+    def _pick(self, count: int) -> int:
+        return self._choice() % count if count > 1 else 0
+
+
+def _full(workload: str) -> str:
+    """Return `NAME.NAMESPACE`."""
+    return workload if "." in workload else f"{workload}.default"
