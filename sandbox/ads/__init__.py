@@ -1,1 +1,1 @@
-"""Package."""
+"""The aggregated discovery server: bytes between Envoys and `simulator.istiod.discovery`."""

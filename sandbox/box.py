@@ -1,0 +1,193 @@
+"""A real mesh on this machine: started, probed and stopped.
+
+with Sandbox.start(scenario) as box:
+    seen = box.probe([Request(url="http://reviews:9080/", from_="sleep.default")])
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from sandbox import rundir
+from sandbox.access import Growing
+from sandbox.client import Errand, Sent, errands, send_all
+from sandbox.drivers.driver import Driver, Progress, Running
+from sandbox.drivers.process import ProcessDriver
+from sandbox.errors import ProbeTimeout, SandboxError
+from sandbox.journey import complete, hops
+from sandbox.plan import Plan, passthrough, plan
+from simulator.config.scenario import Request
+from simulator.engine.resolve import OUTSIDE
+from simulator.observe.observation import Observation, of_hops
+from simulator.scenario import Scenario
+
+_LOG_TIMEOUT_S = 5.0
+_POLL_S = 0.02
+_QUIET_S = 0.12
+"""Two of Envoy's log intervals: a line written before is then in the file."""
+
+
+class Sandbox:
+    """A mesh that runs; a context manager that leaves nothing behind."""
+
+    def __init__(
+        self, entry: rundir.Entry, made: Plan, running: Running, claim: socket.socket
+    ) -> None:
+        self.entry = entry
+        self.plan = made
+        self.running = running
+        self._claim = claim
+        self._access = Growing(made.run_dir / "access")
+        self._witness = Growing(made.run_dir / "witness")
+        self._sent = 0
+
+    @classmethod
+    def start(
+        cls,
+        scenario: Scenario,
+        on_progress: Progress | None = None,
+        *,
+        driver: Driver | None = None,
+        seconds: float = 3600.0,
+        name: str = "",
+        detached: bool = False,
+    ) -> Sandbox:
+        """Return the scenario's mesh once it is ready; it lives at most so many `seconds`.
+
+        Raises SandboxError, with nothing left running.
+        """
+        progress = on_progress or _silent
+        rundir.sweep()
+        progress("translating the manifests")
+        run_dir, entry = rundir.create(seconds=seconds, scenario=name, detached=detached)
+        try:
+            slot, claim = rundir.claim()
+        except BaseException:
+            rundir.discard(run_dir)
+            raise
+        try:
+            made = plan(scenario, run_dir, slot)
+            progress(f"starting {len(made.proxies)} Envoys")
+            running = (driver or ProcessDriver(seconds=seconds)).start(made, progress)
+        except BaseException:
+            claim.close()
+            rundir.discard(run_dir)
+            raise
+        return cls(entry, made, running, claim)
+
+    @property
+    def id(self) -> str:
+        """Return the id by which `meshdojo sandbox` knows it."""
+        return self.entry.id
+
+    def probe(self, requests: Sequence[Request], *, at_once: int = 1) -> tuple[Observation, ...]:
+        """Send the requests and return one observation each, in order.
+
+        One after the other, as the simulator does; with `at_once` so many at the same time.
+        Raises Unsupported, ProcessDied or ProbeTimeout.
+        """
+        # Short: Envoy rewrites the 15th character of an id that is long enough to be a UUID.
+        todo = errands(self.plan, requests, prefix=self.id[:6], first=self._sent)
+        self._sent += len(todo)
+        self.running.hear(0.0)
+        sent = _run(todo, at_once)
+        self._collect(sent)
+        seen = tuple(self._observation(each) for each in sent)
+        for growing in (self._access, self._witness):
+            growing.forget([each.request_id for each in todo])
+        return seen
+
+    def stop(self, *, failed: bool = False) -> None:
+        """End everything; after a failure the logs are kept."""
+        try:
+            self.running.stop(failed=failed)
+        finally:
+            self._claim.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.stop(failed=isinstance(error, SandboxError))
+
+    def _collect(self, sent: Sequence[Sent]) -> None:
+        """Wait until every proxy on the way of every request has told of it."""
+        deadline = time.monotonic() + _LOG_TIMEOUT_S
+        quiet_since = time.monotonic()
+        while True:
+            grown = self._access.read()
+            grown = self._witness.read() or grown
+            now = time.monotonic()
+            if grown:
+                quiet_since = now
+            elif now - quiet_since >= _QUIET_S:
+                missing = [each for each in sent if not self._told(each)]
+                if not missing and not any(self._at_work(each) for each in sent):
+                    return
+                if now > deadline:
+                    break
+            self.running.hear(_POLL_S)
+        if missing:
+            first = missing[0].errand
+            message = (
+                f"{first.id}: the access log of a proxy on its way did not come within "
+                f"{_LOG_TIMEOUT_S:g} s ({len(missing)} of {len(sent)} requests)"
+            )
+            raise ProbeTimeout(message)
+
+    def _told(self, sent: Sent) -> bool:
+        lines = self._access.by_id.get(sent.errand.request_id, [])
+        if not lines:
+            return sent.status is None or not self._enters_a_proxy(sent.errand)
+        return complete(lines, self.plan.loopback, set(self.plan.proxies))
+
+    def _enters_a_proxy(self, errand: Errand) -> bool:
+        owners = {self.plan.loopback.owner(f"{host}:{port}") for host, port in errand.places}
+        return bool(owners & set(self.plan.proxies)) or errand.request.from_ != OUTSIDE
+
+    def _at_work(self, sent: Sent) -> bool:
+        """Say whether a workload is not done with a request for which it calls others."""
+        notes = [
+            line for _, line in self._witness.by_id.get(sent.errand.request_id, []) if line["calls"]
+        ]
+        return sum(1 if line["event"] == "begin" else -1 for line in notes) > 0
+
+    def _observation(self, sent: Sent) -> Observation:
+        errand = sent.errand
+        lines = self._access.by_id.get(errand.request_id, [])
+        for proxy, line in lines:
+            refusal = passthrough(self.plan.proxies[proxy], line["cluster"] or "", errand.id)
+            if refusal is not None:
+                raise refusal
+        return of_hops(
+            hops(lines, self.plan.mesh, self.plan.loopback),
+            id=errand.id,
+            n=errand.n,
+            status=sent.status,
+            duration_ns=sent.duration_ns,
+            response_headers=sent.headers,
+            body=sent.body,
+            error=sent.error,
+        )
+
+
+def _run(todo: tuple[Errand, ...], at_once: int) -> list[Sent]:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(send_all(todo, at_once=at_once))
+    # A notebook's cell runs inside a loop: ours then needs a thread of its own.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, send_all(todo, at_once=at_once)).result()
+
+
+def _silent(_: str) -> None:
+    pass

@@ -1,0 +1,32 @@
+"""Send requests into a real mesh of a scenario: start it, probe it, stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandbox.box import Sandbox
+from sandbox.drivers.driver import Progress
+from sandbox.drivers.process import ProcessDriver
+from sandbox.errors import Unsupported
+from simulator.config.scenario import Request
+from simulator.observe.observation import Observation
+from simulator.scenario import Scenario
+
+_DRIVERS = {"process": ProcessDriver}
+
+
+def probe(
+    scenario: Scenario,
+    requests: Sequence[Request],
+    *,
+    driver: str = "process",
+    on_progress: Progress | None = None,
+) -> tuple[Observation, ...]:
+    """Return one observation for each request sent, as the simulator's `Scenario.probe` does.
+
+    Raises SandboxError: then nothing is decided, and nothing is left running.
+    """
+    if driver not in _DRIVERS:
+        raise Unsupported(f"driver {driver}", f"there is {', '.join(_DRIVERS)} alone")
+    with Sandbox.start(scenario, on_progress, driver=_DRIVERS[driver]()) as box:
+        return box.probe(requests)

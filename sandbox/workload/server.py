@@ -1,0 +1,139 @@
+"""Serve one pod: answer, call others through the own proxy, and write down what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from pathlib import Path
+from random import Random
+from typing import Any, TextIO
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from sandbox.workload.behave import Answers
+from simulator.config.scenario import Behaviour, Call
+
+_NANOSECONDS = 1_000_000_000
+_CALL_TIMEOUT_S = 60
+_IDLE_S = 3600
+"""Longer than any sandbox lives: an idle connection is never closed under a proxy's feet."""
+_NEVER_ADDED = ("accept", "accept-encoding", "user-agent", "content-type")
+
+
+class Workload:
+    """The workload of one pod."""
+
+    def __init__(self, told: dict[str, Any], witness: TextIO) -> None:
+        self._pod = str(told["pod"])
+        self._version = str(told["version"])
+        self._behaviour = Behaviour.model_validate(told["behaviour"])
+        self._places = told["places"]
+        self._answers = Answers(self._behaviour, Random())
+        limit = self._behaviour.concurrency
+        self._slots = asyncio.Semaphore(limit) if limit else contextlib.nullcontext()
+        self._witness = witness
+        self._chance = Random()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        await request.read()
+        headers = joined(request.headers.items())
+        self._note("begin", request, headers)
+        async with self._slots:
+            turn = self._answers.next()
+            if turn.latency_ns:
+                await asyncio.sleep(turn.latency_ns / _NANOSECONDS)
+            for call, places in zip(self._behaviour.calls, self._places, strict=True):
+                await self._call(call, places, request)
+        self._note("end", request, {})
+        said = {"pod": self._pod, "version": self._version, "headers": headers}
+        return web.Response(
+            status=turn.status,
+            body=json.dumps(said, separators=(",", ":")).encode(),
+            headers={
+                "content-type": "application/json",
+                "x-workload-pod": self._pod,
+                **({"x-workload-version": self._version} if self._version else {}),
+            },
+        )
+
+    async def close(self) -> None:
+        """Close the connections of calls."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _call(self, call: Call, places: list[Any], request: web.BaseRequest) -> None:
+        if not places:
+            return  # its host has no address: the call fails, the answer does not
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True, limit=0),
+                timeout=aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S),
+                skip_auto_headers=_NEVER_ADDED,
+            )
+        host, port = self._chance.choice(places)
+        url = urlsplit(call.url)
+        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        passed_on = {name.lower() for name in call.forward}
+        headers = CIMultiDict(
+            [(name, value) for name, value in request.headers.items() if name.lower() in passed_on]
+        )
+        headers.extend(call.headers)
+        headers["Host"] = url.netloc.rpartition("@")[2]
+        target = URL(f"http://{host}:{port}{path}", encoded=True)
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with self._session.request(
+                call.method, target, headers=headers, allow_redirects=False
+            ) as response:
+                await response.read()
+
+    def _note(self, what: str, request: web.BaseRequest, headers: dict[str, str]) -> None:
+        seen = {
+            "event": what,
+            "at_ns": time.time_ns(),
+            "id": request.headers.get("x-request-id", ""),
+            "method": request.method,
+            "path": request.raw_path,
+            "headers": headers,
+            "calls": len(self._behaviour.calls),
+        }
+        self._witness.write(json.dumps(seen, separators=(",", ":")) + "\n")
+        self._witness.flush()
+
+
+def joined(pairs: Any) -> dict[str, str]:  # noqa: ANN401 - any pairs of texts
+    """Return headers by lower-case name, several values joined with `,`."""
+    out: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        out[key] = f"{out[key]},{value}" if key in out else value
+    return out
+
+
+async def run(told: dict[str, Any], ready: Any) -> None:  # noqa: ANN401 - a callback
+    """Serve one pod until cancelled; call `ready(None)`, or `ready(reason)` if it cannot."""
+    with Path(told["witness"]).open("a") as witness:
+        workload = Workload(told, witness)
+        runner = web.ServerRunner(
+            web.Server(workload.serve, access_log=None, keepalive_timeout=_IDLE_S)
+        )
+        await runner.setup()
+        try:
+            for host, port in told["listen"]:
+                try:
+                    await web.TCPSite(runner, host, port).start()
+                except OSError as error:
+                    ready(f"{host}:{port}: {error.strerror}")
+                    return
+            ready(None)
+            await asyncio.Event().wait()
+        finally:
+            await workload.close()
+            await runner.cleanup()
