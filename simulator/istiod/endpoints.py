@@ -1,0 +1,116 @@
+"""Write the endpoints of a cluster.
+
+Models    envoy.config.endpoint.v3.ClusterLoadAssignment
+Follows   istio pilot/pkg/xds/endpoints/endpoint_builder.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simulator.istiod import names
+from simulator.istiod.destination_rule import Placed
+from simulator.istiod.part import Part, address, istio_metadata, wrapped
+from simulator.istiod.protocol import Protocol
+from simulator.istiod.registry import Endpoint, Locality, Port, Resolution, Service
+from simulator.istiod.scope import Scope
+
+
+def assignment(service: Service, port: Port, placed: Placed | None, *, unready: bool) -> Part:
+    """Return the endpoints of a service's port, or of one of its subsets.
+
+    `unready` says whether those that are not ready are sent too, marked as unhealthy.
+    """
+    subset = placed.subset.name if placed is not None else ""
+    part = Part(value={"cluster_name": names.outbound(service.hostname, port.number, subset)})
+    if placed is not None:
+        part.note("", placed.source, placed.at)
+    else:
+        part.note("", service.source, "spec.selector" if service.selector else "")
+    part.list("endpoints", locality_endpoints(service, port, placed, unready=unready))
+    return part
+
+
+def locality_endpoints(
+    service: Service, port: Port, placed: Placed | None, *, unready: bool = True
+) -> list[Part]:
+    """Return the endpoints grouped by locality, in the order of localities."""
+    wanted = dict(placed.subset.labels or {}) if placed is not None else {}
+    groups: dict[Locality, list[Endpoint]] = {}
+    for each in service.endpoints_of(port):
+        if any(each.labels.get(name) != value for name, value in wanted.items()):
+            continue
+        if each.ready or unready:
+            groups.setdefault(each.locality, []).append(each)
+    parts = []
+    for locality in sorted(groups):
+        group = sorted(groups[locality], key=lambda one: (_order(one.address), one.port))
+        part = Part(value={"locality": _locality(locality)})
+        part.list("lb_endpoints", [_endpoint(each, service) for each in group])
+        part.value["load_balancing_weight"] = wrapped(sum(each.weight for each in group))
+        parts.append(part)
+    return parts
+
+
+def _order(text: str) -> tuple[int, ...] | tuple[str]:
+    pieces = text.split(".")
+    if len(pieces) == 4 and all(each.isdecimal() for each in pieces):
+        return tuple(int(each) for each in pieces)
+    return (text,)
+
+
+def _locality(locality: Locality) -> dict[str, str]:
+    return {"region": locality.region, "zone": locality.zone, "sub_zone": locality.subzone}
+
+
+def _endpoint(endpoint: Endpoint, service: Service) -> Part:
+    part = Part(
+        value={
+            "endpoint": {"address": address(endpoint.address, endpoint.port)},
+            "health_status": "HEALTHY" if endpoint.ready else "UNHEALTHY",
+            "load_balancing_weight": wrapped(endpoint.weight),
+            "metadata": istio_metadata({"workload": _workload(endpoint, service)}),
+        }
+    )
+    part.note("", endpoint.source, "")
+    return part
+
+
+def _workload(endpoint: Endpoint, service: Service) -> Any:  # noqa: ANN401 - a plain value
+    labels = endpoint.labels
+    canonical = (
+        labels.get("service.istio.io/canonical-name")
+        or labels.get("app.kubernetes.io/name")
+        or labels.get("app")
+        or endpoint.workload
+    )
+    revision = (
+        labels.get("service.istio.io/canonical-revision")
+        or labels.get("app.kubernetes.io/version")
+        or labels.get("version")
+        or ""
+    )
+    namespace = endpoint.namespace or service.namespace
+    fields = (endpoint.workload, namespace, canonical, revision, "Kubernetes")
+    return ";".join(fields)
+
+
+def assignments(scope: Scope) -> Iterator[Part]:
+    """Yield the endpoints of every cluster that the proxy asks the control plane for."""
+    for service in scope.services.values():
+        if not _asked_for(scope, service):
+            continue
+        rule = scope.destination_rule(service.hostname)
+        for port in service.ports:
+            if port.protocol is Protocol.UDP:
+                continue
+            yield assignment(service, port, None, unready=True)
+            for placed in rule.subsets if rule is not None else ():
+                yield assignment(service, port, placed, unready=True)
+
+
+def _asked_for(scope: Scope, service: Service) -> bool:
+    if service.resolution is Resolution.ORIGINAL:
+        return scope.pod.gateway
+    return service.resolution is Resolution.ENDPOINTS

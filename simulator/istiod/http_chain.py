@@ -1,0 +1,125 @@
+"""Write HTTP connection managers and TCP proxies.
+
+The `istio.*` filters (peer metadata, statistics, ALPN) are left out: the stock Envoy lacks them.
+
+Models    envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+Follows   istio pilot/pkg/networking/core/listener_builder.go (buildHTTPConnectionManager)
+Leaves    telemetry (docs/fidelity.md#istio-filters)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.envoy_api import message, pack
+from simulator.istiod.part import duration, wrapped
+
+HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+_SERVER_NAME = "istio-envoy"
+PLAINTEXT_HTTP = ["http/1.0", "http/1.1", "h2c"]
+"""What the HTTP inspector may find."""
+
+_EMPTY_FILTERS = {
+    "envoy.filters.http.fault": "envoy.extensions.filters.http.fault.v3.HTTPFault",
+    "envoy.filters.http.cors": "envoy.extensions.filters.http.cors.v3.Cors",
+    "envoy.filters.http.router": "envoy.extensions.filters.http.router.v3.Router",
+}
+
+
+def _filter(name: str, kind: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+    return {"name": name, "typed_config": pack(message(kind)(**fields))}
+
+
+def _manager(stat_prefix: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+    grpc_stats = _filter(
+        "envoy.filters.http.grpc_stats",
+        "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
+        emit_filter_state=True,
+        stats_for_all_methods=wrapped(value=False),
+    )
+    request_id = pack(
+        message("envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig")(
+            use_request_id_for_trace_sampling=wrapped(value=True)
+        )
+    )
+    config = message(HCM)(
+        stat_prefix=stat_prefix,
+        normalize_path=wrapped(value=True),
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        upgrade_configs=[{"upgrade_type": "websocket"}],
+        stream_idle_timeout=duration(0),
+        proxy_100_continue=True,
+        request_id_extension={"typed_config": request_id},
+        http_filters=[
+            grpc_stats,
+            *(_filter(name, kind) for name, kind in _EMPTY_FILTERS.items()),
+        ],
+        **fields,
+    )
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": pack(config)}
+
+
+def _rds(route: str) -> dict[str, Any]:
+    source = {"ads": {}, "initial_fetch_timeout": duration(0), "resource_api_version": "V3"}
+    return {"config_source": source, "route_config_name": route}
+
+
+def outbound_manager(stat_prefix: str, route: str) -> dict[str, Any]:
+    """Return the filter for a sidecar's own workload; it bears Envoy's default server name."""
+    return _manager(stat_prefix, use_remote_address=wrapped(value=False), rds=_rds(route))
+
+
+def inbound_manager(
+    stat_prefix: str, route_config: dict[str, Any], *, http2: bool
+) -> dict[str, Any]:
+    """Return the filter for requests to the workload, with the routes inside."""
+    details = {"subject": wrapped(value=True), "uri": True, "dns": True}
+    fields: dict[str, Any] = {"http2_protocol_options": {}} if http2 else {}
+    return _manager(
+        stat_prefix,
+        use_remote_address=wrapped(value=False),
+        server_name=_SERVER_NAME,
+        forward_client_cert_details="APPEND_FORWARD",
+        set_current_client_cert_details=details,
+        route_config=route_config,
+        **fields,
+    )
+
+
+def gateway_manager(stat_prefix: str, route: str) -> dict[str, Any]:
+    """Return the filter for requests from beyond the mesh, whose headers are not trusted."""
+    details = {"subject": wrapped(value=True), "cert": True, "uri": True, "dns": True}
+    return _manager(
+        stat_prefix,
+        use_remote_address=wrapped(value=True),
+        server_name=_SERVER_NAME,
+        forward_client_cert_details="SANITIZE_SET",
+        set_current_client_cert_details=details,
+        http_protocol_options={},
+        rds=_rds(route),
+    )
+
+
+def tcp_proxy(stat_prefix: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+    """Return the filter that carries bytes to a cluster (or to one of several)."""
+    config = message(TCP)(stat_prefix=stat_prefix, **fields)
+    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": pack(config)}
+
+
+def to_cluster(cluster: str) -> dict[str, Any]:
+    """Return the TCP proxy to one cluster, named after it in statistics."""
+    return tcp_proxy(cluster, cluster=cluster)
+
+
+def listener_filter(name: str, disabled: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return `original_dst`, `tls_inspector` or `http_inspector`."""
+    kind = "".join(word.capitalize() for word in name.split("_"))
+    config = message(f"envoy.extensions.filters.listener.{name}.v3.{kind}")()
+    found: dict[str, Any] = {
+        "name": f"envoy.filters.listener.{name}",
+        "typed_config": pack(config),
+    }
+    if disabled is not None:
+        found["filter_disabled"] = disabled
+    return found

@@ -1,0 +1,109 @@
+"""Write a VirtualService's match condition as Envoy's.
+
+Models    envoy.config.route.v3.RouteMatch
+Follows   istio pilot/pkg/networking/core/route/route.go (TranslateRouteMatch, IsCatchAllRoute)
+Leaves    JWT claims as header names (docs/fidelity.md#jwt-claim-routing)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulator.config.istio import HTTPMatchRequest, StringMatch
+from simulator.config.objects import Object
+from simulator.istiod.part import Part, wrapped
+
+CLAIMS = "@request.auth.claims"
+"""Header names that begin so stand for a JWT's claims."""
+
+
+def route_match(match: HTTPMatchRequest | None, source: Object | None, at: str) -> Part:
+    """Return the match of one route; without a condition it takes every request."""
+    part = Part(value={"prefix": "/"})
+    if match is None:
+        return part
+    part.note("", source, at)
+    if match.uri is not None:
+        _path(part, match.uri, source, f"{at}.uri")
+    part.put("case_sensitive", wrapped(not match.ignore_uri_case))
+    part.list("headers", _headers(match, source, at))
+    queries = [
+        _named(name, value, source, f"{at}.queryParams.{name}")
+        for name, value in sorted((match.query_params or {}).items())
+    ]
+    part.list("query_parameters", queries)
+    return part
+
+
+def _path(part: Part, uri: StringMatch, source: Object | None, place: str) -> None:
+    if uri.exact is not None:
+        part.put("path", uri.exact, source, place)
+    elif uri.regex is not None:
+        part.put("safe_regex", {"regex": uri.regex}, source, place)
+    elif uri.prefix is not None:
+        part.put("prefix", uri.prefix, source, place)
+        return
+    else:
+        return
+    del part.value["prefix"]
+
+
+def _headers(match: HTTPMatchRequest, source: Object | None, at: str) -> list[Part]:
+    headers = [
+        _named(name, value, source, f"{at}.headers.{name}")
+        for name, value in (match.headers or {}).items()
+        if not name.startswith(CLAIMS)
+    ]
+    for name, value in (match.without_headers or {}).items():
+        header = _named(name, value, source, f"{at}.withoutHeaders.{name}")
+        header.value["invert_match"] = True
+        # Envoy refuses the two together.
+        if not present(value):
+            header.value["treat_missing_header_as_empty"] = True
+        headers.append(header)
+    headers.sort(key=lambda each: str(each.value["name"]))
+    pseudo: Mapping[str, tuple[str, StringMatch | None]] = {
+        ":method": ("method", match.method),
+        ":authority": ("authority", match.authority),
+        ":scheme": ("scheme", match.scheme),
+    }
+    headers.extend(
+        _named(name, value, source, f"{at}.{field}")
+        for name, (field, value) in pseudo.items()
+        if value is not None
+    )
+    return headers
+
+
+def _named(name: str, value: StringMatch | None, source: Object | None, place: str) -> Part:
+    part = Part(value={"name": name})
+    part.note("", source, place)
+    if value is None or present(value):
+        part.value["present_match"] = True
+    else:
+        part.value["string_match"] = string_match(value)
+    return part
+
+
+def present(value: StringMatch | None) -> bool:
+    """Say whether a condition only asks that there is a value."""
+    if value is None or value.regex == "*":
+        return True
+    return value.exact is None and value.prefix is None and value.regex is None
+
+
+def string_match(value: StringMatch) -> dict[str, Any]:
+    """Return an `envoy.type.matcher.v3.StringMatcher`."""
+    if value.exact is not None:
+        return {"exact": value.exact}
+    if value.prefix is not None:
+        return {"prefix": value.prefix}
+    return {"safe_regex": {"regex": value.regex or ""}}
+
+
+def catches_all(route: Mapping[str, Any]) -> bool:
+    """Say whether no request gets past a route."""
+    match = route["match"]
+    everything = match.get("prefix") == "/" or match.get("safe_regex") == {"regex": ".*"}
+    return everything and not match.get("headers") and not match.get("query_parameters")

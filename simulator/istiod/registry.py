@@ -1,0 +1,92 @@
+"""The mesh as istiod sees it: services, pods, and the manifests that made them.
+
+Manifests alone are enough: `default` is injected, `istio-system` holds istiod and
+the ingress gateway, and addresses are given in the order of names.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from simulator.config.objects import Manifests
+from simulator.istiod.destination_rule import Rule, consolidate
+from simulator.istiod.pod import Pod, pods
+from simulator.istiod.service import Endpoint, Locality, Port, Resolution, Service
+from simulator.istiod.service_entry import service_entries
+from simulator.istiod.services import kubernetes_services
+from simulator.istiod.virtual_service import VirtualService, read
+
+__all__ = [
+    "Endpoint",
+    "Locality",
+    "Mesh",
+    "Pod",
+    "Port",
+    "Resolution",
+    "Service",
+    "UnknownProxyError",
+]
+
+
+class UnknownProxyError(LookupError):
+    """No pod or workload has that name; `near` holds names that are like it."""
+
+    def __init__(self, reference: str, near: tuple[str, ...]) -> None:
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"there is no pod or Deployment {reference!r} in the mesh{hint}")
+        self.reference = reference
+        self.near = near
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesh:
+    """All that the control plane knows; immutable."""
+
+    manifests: Manifests
+    pods: tuple[Pod, ...]
+    """Sorted by NAME.NAMESPACE."""
+    services: dict[str, Service]
+    """By host, in the order of hosts."""
+    virtual_services: tuple[VirtualService, ...]
+    """Oldest first."""
+    destination_rules: tuple[Rule, ...]
+
+    @classmethod
+    def of(cls, manifests: Manifests) -> Mesh:
+        """Return the mesh that manifests make."""
+        running = pods(manifests)
+        found: dict[str, Service] = {}
+        entries = sorted(
+            service_entries(manifests, running), key=lambda one: (one.namespace, one.name)
+        )
+        for service in (*kubernetes_services(manifests, running), *entries):
+            # A Kubernetes Service wins over a ServiceEntry for the same host.
+            found.setdefault(service.hostname, service)
+        return cls(
+            manifests=manifests,
+            pods=running,
+            services={host: found[host] for host in sorted(found)},
+            virtual_services=read(manifests.of("VirtualService")),
+            destination_rules=consolidate(manifests.of("DestinationRule")),
+        )
+
+    def pod(self, reference: str) -> Pod:
+        """Return the pod called POD.NS, or the first of [deploy/]WORKLOAD.NS.
+
+        Raises UnknownProxyError for any other reference.
+        """
+        name = reference.partition("/")[2] if "/" in reference else reference
+        if "/" not in reference:
+            for pod in self.pods:
+                if pod.ref == name:
+                    return pod
+        found = self.pods_of(name)
+        if found:
+            return found[0]
+        known = sorted({pod.ref for pod in self.pods} | {pod.deployment for pod in self.pods})
+        raise UnknownProxyError(reference, tuple(difflib.get_close_matches(name, known, n=3)))
+
+    def pods_of(self, workload: str) -> tuple[Pod, ...]:
+        """Return the pods of WORKLOAD.NS; none for an unknown one."""
+        return tuple(pod for pod in self.pods if pod.deployment == workload)

@@ -1,0 +1,122 @@
+"""Read ServiceEntries and WorkloadEntries into the registry.
+
+Follows   istio pilot/pkg/serviceregistry/serviceentry/conversion.go
+Leaves    addresses for entries without one (docs/fidelity.md#address-allocation)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from simulator.config.objects import Manifests, Object
+from simulator.istiod import protocol
+from simulator.istiod.pod import Pod
+from simulator.istiod.service import (
+    UNSPECIFIED,
+    Endpoint,
+    Locality,
+    Port,
+    Resolution,
+    Service,
+)
+from simulator.istiod.services import endpoint_of, selects
+
+_RESOLUTIONS = {
+    "NONE": Resolution.ORIGINAL,
+    "STATIC": Resolution.ENDPOINTS,
+    "DNS": Resolution.DNS,
+    "DNS_ROUND_ROBIN": Resolution.DNS_ROUND_ROBIN,
+}
+
+
+def service_entries(manifests: Manifests, pods: tuple[Pod, ...]) -> Iterator[Service]:
+    """Yield one service for each host (and address) of each ServiceEntry."""
+    workloads = manifests.of("WorkloadEntry")
+    for source in manifests.of("ServiceEntry"):
+        ports = tuple(_ports(source.spec))
+        endpoints = tuple(_endpoints(source, ports, pods, workloads))
+        for host in source.spec.hosts:
+            yield _service(source, host, ports, endpoints)
+
+
+def _ports(spec: Any) -> Iterator[Port]:  # noqa: ANN401 - a ServiceEntry
+    for each in spec.ports or ():
+        yield Port(
+            name=each.name or "",
+            number=each.number,
+            target_port=each.target_port or each.number,
+            protocol=protocol.parse(each.protocol or "TCP"),
+        )
+
+
+def _service(
+    source: Object, host: str, ports: tuple[Port, ...], endpoints: tuple[Endpoint, ...]
+) -> Service:
+    spec = source.spec
+    addresses = tuple(spec.addresses or ())
+    resolution = _RESOLUTIONS.get(spec.resolution or "NONE", Resolution.ORIGINAL)
+    dns = resolution in {Resolution.DNS, Resolution.DNS_ROUND_ROBIN}
+    if dns and not endpoints:
+        # The host is its own endpoint.
+        endpoints = tuple(
+            Endpoint(
+                address=host,
+                port=each.target(),
+                port_name=each.name,
+                namespace=source.namespace,
+                source=source,
+            )
+            for each in ports
+        )
+    return Service(
+        hostname=host,
+        name=source.name,
+        namespace=source.namespace,
+        ip=addresses[0] if addresses else UNSPECIFIED,
+        addresses=addresses,
+        ports=ports,
+        resolution=resolution,
+        kubernetes=False,
+        external=(spec.location or "MESH_EXTERNAL") == "MESH_EXTERNAL",
+        exported_to=frozenset(spec.export_to or ()),
+        labels=dict(source.labels),
+        endpoints=endpoints,
+        source=source,
+    )
+
+
+def _endpoints(
+    source: Object, ports: tuple[Port, ...], pods: tuple[Pod, ...], workloads: Iterable[Object]
+) -> Iterator[Endpoint]:
+    spec = source.spec
+    for each in spec.endpoints or ():
+        yield from _workload(each, ports, source)
+    selector = spec.workload_selector
+    if selector is None:
+        return
+    wanted = dict(selector.labels or {})
+    for pod in pods:
+        if pod.namespace == source.namespace and selects(wanted, pod.labels):
+            for port in ports:
+                yield endpoint_of(pod, port.name, port.target(pod.named_ports))
+    for entry in sorted(workloads, key=lambda one: one.name):
+        labels = dict(entry.spec.labels or {})
+        if entry.namespace == source.namespace and selects(wanted, labels):
+            yield from _workload(entry.spec, ports, entry)
+
+
+def _workload(spec: Any, ports: tuple[Port, ...], source: Object) -> Iterator[Endpoint]:  # noqa: ANN401 - a WorkloadEntry
+    for port in ports:
+        number = (spec.ports or {}).get(port.name) or port.target()
+        yield Endpoint(
+            address=spec.address or "",
+            port=number,
+            port_name=port.name,
+            labels=dict(spec.labels or {}),
+            locality=Locality.parse(spec.locality or ""),
+            weight=spec.weight or 1,
+            namespace=source.namespace,
+            service_account=spec.service_account or "",
+            source=source,
+        )
