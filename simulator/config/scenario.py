@@ -57,7 +57,8 @@ class Record(BaseModel):
 class Latency(Record):
     """How long a workload takes for one answer. Plain text (`5ms`) is a fixed time.
 
-    Just one of the forms is given: `fixed`, `exponential` (its mean), or a log-normal by `p50` and `p99`.
+    Just one of the forms is given: `fixed`, `exponential` (its mean), or a log-normal by `p50`
+    and `p99`.
     """
 
     fixed: Duration | None = None

@@ -1,0 +1,72 @@
+"""What manifests say: typed objects, each knowing where it was written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from simulator.config.nodes import Positions
+from simulator.diagnostics import Diagnostic, Level, Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Object:
+    """One Kubernetes or Istio object."""
+
+    kind: str
+    api_version: str
+    name: str
+    namespace: str
+    """`default` if none was given, empty for what belongs to no namespace."""
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    spec: Any
+    """The model of its kind in `simulator.config.istio` or `.kubernetes`."""
+    created: str = ""
+    """Its creation timestamp, where the manifest has one."""
+    index: int
+    """Its place among all objects, from 0."""
+    positions: Positions
+    """By field path, such as `spec.http[0].route[1].weight`."""
+
+    @property
+    def position(self) -> Position:
+        """Return where the object begins."""
+        return self.positions.nearest("")
+
+    @property
+    def ref(self) -> str:
+        """Return `Kind NAME.NAMESPACE`."""
+        return f"{self.kind} {self.name}.{self.namespace}" if self.namespace else (
+            f"{self.kind} {self.name}"
+        )  # fmt: skip
+
+    def at(self, path: str) -> Position:
+        """Return the position of a field, or of its nearest ancestor that was written."""
+        return self.positions.nearest(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifests:
+    """All objects of some files, in their order, and what is wrong with them."""
+
+    objects: tuple[Object, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def of(self, kind: str) -> tuple[Object, ...]:
+        """Return the objects of one kind."""
+        return self._by_kind.get(kind, ())
+
+    @property
+    def ok(self) -> bool:
+        """Say whether there is no error."""
+        return all(each.level is not Level.ERROR for each in self.diagnostics)
+
+    @cached_property
+    def _by_kind(self) -> dict[str, tuple[Object, ...]]:
+        found: dict[str, list[Object]] = defaultdict(list)
+        for each in self.objects:
+            found[each.kind].append(each)
+        return {kind: tuple(objects) for kind, objects in found.items()}
