@@ -101,7 +101,7 @@ class _Gathered:
         from sandbox.errors import SandboxError
 
         try:
-            with Sandbox.start(scenario, progress=tell) as box:
+            with Sandbox.start(scenario, tell) as box:
                 self._share(plans, box.probe(requests))
         except SandboxError as error:
             self.undecided.update(dict.fromkeys(plans, str(error)))

@@ -111,6 +111,8 @@ class LabFile(Record):
     objectives: tuple[str, ...] = Field(min_length=1)
     files: tuple[str, ...] = Field(min_length=1)
     """Those that a learner edits; nothing else of a workspace is read."""
+    given: tuple[str, ...] = ()
+    """Files beside them that a learner may want at hand, such as requests to try."""
     kinds: tuple[str, ...] = Field(min_length=1)
     """Kinds of objects that a learner's files may hold."""
     situations: dict[Id, Situation] = Field({})
@@ -164,6 +166,8 @@ class Lab:
     minutes: int
     objectives: tuple[str, ...]
     files: tuple[str, ...]
+    given: tuple[str, ...]
+    """What a workspace may hold beside `files`: the app, the scenario, requests to try."""
     kinds: tuple[str, ...]
     scenario: ScenarioFile
     situations: Mapping[str, Situation]
@@ -240,6 +244,7 @@ class _Reader:
             minutes=written.minutes,
             objectives=written.objectives,
             files=written.files,
+            given=("scenario.yaml", *scenario.manifests, *written.given),
             kinds=written.kinds,
             scenario=scenario,
             situations=written.situations,

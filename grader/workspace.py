@@ -40,7 +40,7 @@ def read(lab: Lab, folder: Path) -> Workspace:
     own += [
         diagnose("undeclared-file", path=path.name, files=", ".join(lab.files))
         for path in sorted(folder.glob("*.y*ml"))
-        if path.name not in lab.files
+        if path.name not in (*lab.files, *lab.given)
     ]
     manifests = load_texts([*_given(lab), *learners])
     own += _kinds(lab, manifests)
