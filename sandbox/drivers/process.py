@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.ads.server import AdsServer
-from sandbox.drivers.driver import Progress
 from sandbox.drivers.admin import serves
 from sandbox.drivers.bootstrap import bootstrap
 from sandbox.drivers.children import Child, Children
+from sandbox.drivers.driver import Progress
 from sandbox.drivers.envoy_binary import locate
 from sandbox.errors import AddressInUse, Refused, StartTimeout
 from sandbox.plan import Plan, served

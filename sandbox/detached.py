@@ -1,0 +1,190 @@
+"""Keep a sandbox up beyond the command that started it: `meshdojo sandbox up|ls|exec|down`.
+
+A holder process of its own owns the sandbox; it is asked over a unix socket.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sandbox import rundir
+from sandbox.drivers.driver import Progress
+from sandbox.errors import SandboxError, UnknownSandbox
+from sandbox.hold import CONTROL
+from sandbox.rundir import Entry
+from simulator.config.scenario import Request
+
+_ANSWER_TIMEOUT_S = 120.0
+_DOWN_TIMEOUT_S = 10.0
+_POLL_S = 0.02
+
+
+class CommandError(Exception):
+    """A command for `exec` that cannot be understood: wrong usage."""
+
+
+def up(
+    manifests: Sequence[str],
+    *,
+    scenario: str | None = None,
+    seconds: float = 3600.0,
+    on_progress: Progress | None = None,
+) -> Entry:
+    """Start a sandbox of manifests (files, folders) that stays until `down` or its deadline.
+
+    Raises SandboxError, also for manifests with errors (they are best analysed before).
+    """
+    spec = {
+        "manifests": [str(Path(each).absolute()) for each in manifests],
+        "scenario": str(Path(scenario).absolute()) if scenario else None,
+        "seconds": seconds,
+        "name": scenario or ", ".join(manifests),
+    }
+    with (
+        tempfile.NamedTemporaryFile("w", suffix=".json") as file,
+        tempfile.TemporaryFile() as errors,
+    ):
+        json.dump(spec, file)
+        file.flush()
+        with subprocess.Popen(
+            [sys.executable, "-m", "sandbox.hold", file.name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        ) as holder:
+            try:
+                found = _await_ready(holder, on_progress)
+            except BaseException:
+                holder.terminate()  # it stops what it started
+                raise
+            if found is None:
+                errors.seek(0)
+                raise SandboxError(f"the sandbox's holder died:\n{errors.read().decode()[-2000:]}")
+            # It lives on: leaving the block must not wait for it.
+            holder.returncode = 0
+    return next(entry for _, entry in rundir.entries() if entry.id == found)
+
+
+def ls() -> tuple[Entry, ...]:
+    """Return the sandboxes that are up, oldest first; end what dead owners left."""
+    rundir.sweep()
+    return tuple(entry for _, entry in rundir.entries())
+
+
+def send(sandbox: str, requests: Sequence[Request]) -> tuple[dict[str, Any], ...]:
+    """Send requests into a sandbox; return the observations as JSON values.
+
+    Raises UnknownSandbox, or SandboxError with what went wrong there.
+    """
+    asked = [each.model_dump(mode="json", by_alias=True) for each in requests]
+    answer = _ask(_find(sandbox), {"do": "probe", "requests": asked})
+    if "error" in answer:
+        raise SandboxError(str(answer["error"]))
+    return tuple(answer["observations"])
+
+
+def down(sandbox: str) -> None:
+    """Stop a sandbox and return when nothing of it is left. Raises UnknownSandbox."""
+    path, entry = _find(sandbox)
+    if entry.detached:
+        try:
+            _ask((path, entry), {"do": "down"})
+        except (OSError, SandboxError):
+            os.kill(entry.owner, signal.SIGTERM)
+    else:
+        os.kill(entry.owner, signal.SIGINT)
+    deadline = time.monotonic() + _DOWN_TIMEOUT_S
+    while entry.alive or path.exists():
+        if time.monotonic() > deadline:
+            os.kill(entry.owner, signal.SIGKILL)
+            rundir.sweep()
+            return
+        time.sleep(_POLL_S)
+
+
+def curl(command: Sequence[str], workload: str) -> Request:
+    """Return the request that `curl [-X METHOD] [-H HEADER]… [-d BODY] URL` sends from a workload.
+
+    Raises CommandError for anything else.
+    """
+    parser = _Parser(prog="curl", add_help=False)
+    parser.add_argument("-X", "--request", dest="method")
+    parser.add_argument("-H", "--header", dest="headers", action="append", default=[])
+    parser.add_argument("-d", "--data", dest="body")
+    for flag in ("-s", "-S", "-i", "-v"):
+        parser.add_argument(flag, action="store_true")  # how to print is not ours to decide
+    parser.add_argument("url")
+    if not command or command[0] != "curl":
+        message = "only curl is understood. Try: exec ID -- curl http://HOST:PORT/PATH"
+        raise CommandError(message)
+    given = parser.parse_args(list(command[1:]))
+    headers: dict[str, str | tuple[str, ...]] = {}
+    for header in given.headers:
+        name, _, value = header.partition(":")
+        known = headers.get(name)
+        both = (*((known,) if isinstance(known, str) else known or ()), value.strip())
+        headers[name] = both if len(both) > 1 else both[0]
+    return Request(
+        from_=workload,
+        url=given.url if "://" in given.url else f"http://{given.url}",
+        method=given.method or ("POST" if given.body is not None else "GET"),
+        headers=headers,
+        body=given.body or "",
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message}. Try: curl [-X METHOD] [-H HEADER] [-d BODY] URL")
+
+
+def _await_ready(holder: subprocess.Popen[bytes], on_progress: Progress | None) -> str | None:
+    assert holder.stdout is not None
+    for line in holder.stdout:
+        event = json.loads(line)
+        if "ready" in event:
+            return str(event["ready"])
+        if "error" in event:
+            raise SandboxError(str(event["error"]))
+        if on_progress is not None:
+            on_progress(event["progress"])
+    return None
+
+
+def _find(sandbox: str) -> tuple[Path, Entry]:
+    for path, entry in rundir.entries():
+        if entry.id == sandbox:
+            return path, entry
+    message = f"no sandbox {sandbox} is up. Try: meshdojo sandbox ls"
+    raise UnknownSandbox(message)
+
+
+def _ask(found: tuple[Path, Entry], asked: dict[str, Any]) -> dict[str, Any]:
+    path, entry = found
+    if not entry.detached:
+        message = f"sandbox {entry.id} belongs to the running process {entry.owner} alone"
+        raise SandboxError(message)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as talk:
+        talk.settimeout(_ANSWER_TIMEOUT_S)
+        talk.connect(str(path / CONTROL))
+        with talk.makefile("rw") as file:
+            file.write(json.dumps(asked) + "\n")
+            file.flush()
+            line = file.readline()
+    if not line:
+        message = f"sandbox {entry.id} ended before it answered"
+        raise SandboxError(message)
+    answer: dict[str, Any] = json.loads(line)
+    return answer
