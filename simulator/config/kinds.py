@@ -34,6 +34,7 @@ KINDS = {
     "DestinationRule": Kind(versions=NETWORKING, spec=istio.DestinationRule),
     "Gateway": Kind(versions=NETWORKING, spec=istio.Gateway),
     "ServiceEntry": Kind(versions=NETWORKING, spec=istio.ServiceEntry),
+    "Sidecar": Kind(versions=NETWORKING, spec=istio.Sidecar, required=False),
     "WorkloadEntry": Kind(versions=NETWORKING, spec=istio.WorkloadEntry),
     "Service": _kind("v1", kubernetes.Service),
     "Pod": _kind("v1", kubernetes.Pod),

@@ -34,6 +34,7 @@ from simulator.config.istio.service_entry import (
     WorkloadEntry,
     WorkloadSelector,
 )
+from simulator.config.istio.sidecar import IstioEgressListener, IstioIngressListener, Sidecar
 from simulator.config.istio.virtual_service import (
     CorsPolicy,
     Delegate,
@@ -91,6 +92,8 @@ __all__ = [
     "HTTPRouteDestination",
     "HeaderOperations",
     "Headers",
+    "IstioEgressListener",
+    "IstioIngressListener",
     "L4MatchAttributes",
     "LoadBalancerSettings",
     "LocalityDistribute",
@@ -109,6 +112,7 @@ __all__ = [
     "ServerTLSSettings",
     "ServiceEntry",
     "ServicePort",
+    "Sidecar",
     "StringMatch",
     "Subset",
     "TCPRoute",
