@@ -1,1 +1,4 @@
-"""Package."""
+"""A run made visible: `table` (text), `topology` (graphs as data), `plot` (figures).
+
+Nothing below imports these; they are what matplotlib and networkx are for.
+"""

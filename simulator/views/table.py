@@ -1,0 +1,109 @@
+"""A run's summary as text for a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from simulator.engine.summary import Figures, Summary
+from simulator.scenario import Run
+
+_MILLISECOND_NS = 1_000_000
+
+
+def summary(run: Run, *, width: int = 110) -> str:
+    """Return the summary as plain text, at most `width` columns wide."""
+    console = Console(width=width, record=True, file=io.StringIO(), color_system=None)
+    console.print(tables(run))
+    return console.export_text()
+
+
+def tables(run: Run) -> RenderableType:
+    """Return the summary for a rich console."""
+    figures = run.summary
+    head = Text(
+        f"{run.title or 'Run'}: {figures.duration_ns / 1e9:g} s simulated, seed {run.seed}, "
+        f"scenario {run.digest[:12]}, version {run.version}"
+    )
+    return Group(head, _clients(figures), _services(figures), _edges(figures))
+
+
+def requests_csv(run: Run) -> str:
+    """Return every client's request as CSV: one row each, in the order of their ends."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("request", "client", "start_ns", "duration_ns", "status", "pod", "error"))
+    names = [*run.names, ""]
+    for row in run.requests.tolist():
+        number, client, start_ns, duration_ns, status, pod, error = row
+        shown = "" if status < 0 else status
+        writer.writerow(
+            (number, names[client], start_ns, duration_ns, shown, names[pod], names[error])
+        )
+    return out.getvalue()
+
+
+_FIGURES = ("requests", "rate /s", "success", "p50 ms", "p90 ms", "p99 ms")
+
+
+def _clients(figures: Summary) -> Table:
+    table = _table("Clients", ("client",), ("flags", "served by"))
+    for client in figures.clients:
+        others = _counts({**client.flags, **client.errors})
+        table.add_row(client.name, *_cells(client.figures), others, _shares(client.versions))
+    return table
+
+
+def _services(figures: Summary) -> Table:
+    table = _table("Services", ("service",), ("flags", "versions"))
+    for service in figures.services:
+        host = service.host.removesuffix(".svc.cluster.local")
+        shown = _counts(service.flags), _shares(service.versions)
+        table.add_row(host, *_cells(service.figures), *shown)
+    return table
+
+
+def _edges(figures: Summary) -> Table:
+    table = _table("Who called whom", ("from", "to"), ())
+    for edge in figures.edges:
+        table.add_row(edge.source, edge.destination, *_cells(edge.figures))
+    return table
+
+
+def _table(title: str, names: Iterable[str], others: Iterable[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    for name in _FIGURES:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in others:
+        table.add_column(name)
+    return table
+
+
+def _cells(figures: Figures) -> tuple[str, ...]:
+    share = figures.success_share
+    return (
+        f"{figures.requests:,}",
+        f"{figures.rate:,.1f}",
+        "-" if share is None else f"{share * 100:.2f} %",
+        *(_milliseconds(one) for one in (figures.p50_ns, figures.p90_ns, figures.p99_ns)),
+    )
+
+
+def _milliseconds(value_ns: int | None) -> str:
+    return "-" if value_ns is None else f"{value_ns / _MILLISECOND_NS:,.2f}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {share * 100:.1f} %" for name, share in shares.items())
