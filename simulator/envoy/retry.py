@@ -173,9 +173,9 @@ class RetryState:
         """Return the condition that a response fulfils."""
         on, status = self._on, response.status
         values = dict(response.headers)
-        if "envoy-ratelimited" in on:
-            # With this condition no other is looked at.
-            return "envoy-ratelimited" if values.get("x-envoy-ratelimited") == "true" else None
+        if "x-envoy-ratelimited" in values:
+            # A rate limit is retried only if it is asked for, whatever the status.
+            return "envoy-ratelimited" if "envoy-ratelimited" in on else None
         if "5xx" in on and 500 <= status <= 599:
             return "5xx"
         if "gateway-error" in on and 502 <= status <= 504:

@@ -46,7 +46,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
         Event.DISCONNECT: _END,
     },
     State.BACKING_OFF: {Event.RESUME: _ATTEMPT, Event.TIMEOUT: _END, Event.DISCONNECT: _END},
-    State.DONE: dict.fromkeys(Event, _END),
+    State.DONE: {event: _END for event in Event if event is not Event.START},
 }
 
 

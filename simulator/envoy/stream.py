@@ -13,9 +13,10 @@ Leaves    hedging, mirrors, internal redirects, resets of a response that has be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from simulator.envoy import retry, timeout
+from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host, Pick
 from simulator.envoy.cluster import Discovery
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
@@ -38,25 +39,6 @@ from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
 
 _ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What the proxy's access log would say of a stream."""
-
-    route: str | None
-    virtual_host: str | None
-    cluster: str | None
-    endpoint: str | None
-    """`ip:port` of the last attempt's endpoint."""
-    attempts: int
-    flags: tuple[str, ...]
-    """In the order in which they were set."""
-    details: str
-    status: int | None
-    """Absent when the client was gone before there was one."""
-    request_headers_upstream: Headers | None
-    """As last sent, the pseudo-headers first; absent if nothing was sent."""
 
 
 class Stream:
@@ -123,14 +105,17 @@ class Stream:
         self._match = self._force_cluster(
             find_route(table, self._request, self._draws.stream, info=self._info, explain=explain)
         )
+        if isinstance(self._match, RouteMatch):
+            self._upstream = self._upstreams.get(self._match.cluster or "")
         if self._reasons is not None:
             self._reasons.add(self._match.node)
         return self._filter(now)
 
-    def resume(self, now: int) -> Command:
+    def resume(self, now: int) -> Command | None:
         """Go on after a `Wait`."""
         delayed = self.state is State.DELAYED
-        self._take(Event.RESUME)
+        if not self._take(Event.RESUME):
+            return None
         return self._filter(now) if delayed else self._attempt(now)
 
     def on_response(self, now: int, response: Response) -> Command | None:
@@ -279,8 +264,7 @@ class Stream:
             return self._answer(404, "", "NR", "route_not_found")
         if match.tls_redirect or match.route.action is not Action.ROUTE:
             return self._finish(respond(match, self._request, info=self._info), "direct_response")
-        upstream = self._upstreams.get(match.cluster or "")
-        if upstream is None:
+        if self._upstream is None:
             self._note(
                 "cluster",
                 match.cluster or "",
@@ -289,13 +273,12 @@ class Stream:
                 outcome=Outcome.REJECTED,
             )
             return self._answer(match.route.cluster_not_found_status, "", "NC", "cluster_not_found")
-        self._upstream = upstream
         self._complete_at = now
         request = self._finalize(match)
         if first(request.headers, _ALT_RESPONSE) is not None:
             self._timeout_status = 204
             request = replace(request, headers=without(request.headers, {_ALT_RESPONSE}))
-        self._retry = retry.start(match.route.retry_policy, request, upstream)
+        self._retry = retry.start(match.route.retry_policy, request, self._upstream)
         self._request = retry.consume(request)
         if self._reasons is not None:
             self._reasons.timeouts(self._timeouts, match.route.field)
@@ -489,12 +472,10 @@ class Stream:
 
         Raises UnexpectedEventError for one that must not come now.
         """
-        if self.state is State.DONE and event is not Event.START and event is not Event.RESUME:
-            return False
         if event not in TRANSITIONS[self.state]:
             message = f"`{event.value}` while the stream is {self.state.value}"
             raise UnexpectedEventError(message)
-        return True
+        return self.state is not State.DONE
 
     def _flag(self, flag: str) -> None:
         if flag and flag not in self.flags:
