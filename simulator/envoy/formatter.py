@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from simulator.envoy.request import PLAIN, Request, StreamInfo
 
-_COMMAND = re.compile(r"%([A-Z0-9_]+)(?:\(([^)]*)\))?(?::([0-9]+))?%")
+_COMMAND = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\)(?=%|:[0-9]+%))?(?::([0-9]+))?%")
 
 
 class BadFormatError(ValueError):

@@ -208,7 +208,8 @@ class HeaderMatcher:
         soon as one of them matches.
         """
         if self.present is not None:
-            return (bool(values) == self.present) != self.invert
+            there = bool(values) or self.missing_is_empty
+            return (there == self.present) != self.invert
         if not values:
             return self.missing_is_empty and self._one("") != self.invert
         return any(self._one(value) for value in values) != self.invert

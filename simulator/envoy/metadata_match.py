@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
+from simulator.envoy.chain_match import Network
 from simulator.envoy.match import StringMatcher, Subject
 
 
@@ -85,20 +87,32 @@ class MetadataMatcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterStateMatcher:
-    """envoy.type.matcher.v3.FilterStateMatcher, on an object's string."""
+    """envoy.type.matcher.v3.FilterStateMatcher; `text` or `networks` is set."""
 
     key: str
-    text: StringMatcher
     field: str
+    text: StringMatcher | None = None
+    networks: tuple[Network, ...] = ()
+    invert: bool = False
+    """`address_match.invert_match`"""
 
     def holds(self, subject: Subject) -> bool:
-        """Say whether the filter state is as asked."""
+        """Say whether the filter state is as asked; an absent object is not."""
         value = subject.info.filter_state.get(self.key)
-        return value is not None and self.text.matches(value)
+        if value is None:
+            return False
+        if self.text is not None:
+            return self.text.matches(value)
+        try:
+            address = ip_address(value.rpartition(":")[0] if value.count(":") == 1 else value)
+        except ValueError:
+            return False
+        return any(address in network for network in self.networks) != self.invert
 
     def why(self, subject: Subject) -> str:
         """Return why it does not hold, for a learner."""
         value = subject.info.filter_state.get(self.key)
         if value is None:
             return f"the filter state has no {self.key}"
-        return f'the filter state {self.key} is "{value}", which {self.text.relation()}'
+        relation = self.text.relation() if self.text is not None else "is not in the ranges asked"
+        return f'the filter state {self.key} is "{value}", which {relation}'

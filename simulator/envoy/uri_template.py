@@ -2,6 +2,7 @@
 
 Models    envoy.extensions.path.{match,rewrite}.uri_template.v3
 Follows   envoy/source/extensions/path/uri_template_lib/{uri_template,uri_template_internal}.cc
+Leaves    variables beside literals inside one variable (docs/fidelity.md#route-options)
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_CHARACTERS = r"a-zA-Z0-9-._~%!$&'()+,;:@"
+_CHARACTERS = "a-zA-Z0-9-._~%!$&'()+,;:@="
 _LITERAL = re.compile(rf"[{_CHARACTERS}]+")
 _REWRITE_LITERAL = re.compile(rf"[{_CHARACTERS}/]+")
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
@@ -31,67 +32,26 @@ class Template:
     names: tuple[str, ...]
 
 
-def _literal(text: str) -> str:
-    if not _LITERAL.fullmatch(text):
-        raise BadTemplateError("Invalid literal")
-    return re.sub(r"[$()+.]", r"\\\g<0>", text)
+@dataclass(slots=True)
+class _Part:
+    """A literal, an operator, or a variable with what it stands for."""
+
+    text: str
+    name: str = ""
+    inside: tuple[str, ...] = ()
+    """A variable's operators and literals."""
+
+    def regex(self) -> str:
+        if not self.name:
+            return _regex(self.text)
+        return f"(?P<{self.name}>{''.join(map(_regex, self.inside or ('*',)))})"
+
+    def starts_with_slash(self) -> bool:
+        return (self.inside[0] if self.inside else self.text) == "/"
 
 
-class _Reader:
-    """Reads one template, segment by segment, holding what the rules compare."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.text_glob = False
-
-    def glob(self, operator: str) -> str:
-        if self.text_glob:
-            raise BadTemplateError("Glob after text glob.")
-        self.text_glob = operator == "**"
-        return _GLOBS[operator]
-
-    def variable(self, text: str) -> str:
-        name, equals, inside = text.partition("=")
-        if not _NAME.fullmatch(name):
-            raise BadTemplateError("Invalid variable name")
-        if equals and not inside:
-            raise BadTemplateError("Empty variable match")
-        if len(self.names) >= _MOST_VARIABLES:
-            raise BadTemplateError("Exceeded variable count limit")
-        if len(name) > _LONGEST_NAME:
-            raise BadTemplateError("Invalid variable length")
-        if name in self.names:
-            raise BadTemplateError("Repeated variable name")
-        self.names.append(name)
-        if not equals:
-            if self.text_glob:
-                raise BadTemplateError("Implicit variable path glob after text glob.")
-            return f"(?P<{name}>{_GLOBS['*']})"
-        parts = [self._inside(part) for part in inside.split("/")]
-        return f"(?P<{name}>{'/'.join(parts)})"
-
-    def _inside(self, part: str) -> str:
-        if part in _GLOBS:
-            return self.glob(part)
-        if not part or part.startswith("*"):
-            raise BadTemplateError("Invalid variable match")
-        return _literal(part)
-
-    def segment(self, text: str, *, last: bool) -> str:
-        """Return the regular expression of one segment; the last may carry a suffix."""
-        if text.startswith("*"):
-            operator = "**" if text.startswith("**") else "*"
-            head, suffix = self.glob(operator), text[len(operator) :]
-        elif text.startswith("{"):
-            inner, bracket, suffix = text[1:].partition("}")
-            if not bracket:
-                raise BadTemplateError("Unmatched variable bracket")
-            head = self.variable(inner)
-        else:
-            return _literal(text)
-        if suffix and not last:
-            raise BadTemplateError("Prefix match not supported.")
-        return head + (_literal(suffix) if suffix else "")
+def _regex(text: str) -> str:
+    return _GLOBS.get(text) or re.sub(r"[$()+.]", r"\\\g<0>", text)
 
 
 def parse(text: str) -> Template:
@@ -100,49 +60,116 @@ def parse(text: str) -> Template:
     Raises BadTemplateError with Envoy's reason.
     """
     if not _PRINTABLE.fullmatch(text):
-        raise BadTemplateError("Invalid pattern")
-    body = text[1:]
-    trailing = len(body) > 1 and body.endswith("/")
-    pieces = _split(body[:-1] if trailing else body)
-    reader = _Reader()
-    parts = [
-        reader.segment(piece, last=at == len(pieces) - 1 and not trailing)
-        for at, piece in enumerate(pieces)
-    ]
-    regex = "/" + "/".join(parts) + ("/" if trailing else "")
-    return Template(regex=regex, names=tuple(reader.names))
+        raise BadTemplateError(f'Invalid pattern: "{text}"')
+    parts: list[_Part] = []
+    rest = text
+    while rest:
+        if rest.startswith("{"):
+            part, rest = _variable(rest)
+        else:
+            token, rest = _token(rest)
+            part = _Part(token)
+        parts.append(part)
+    names = _names(parts)
+    _refuse_globs_after_text_glob(parts)
+    _refuse_double_slashes(parts)
+    return Template(regex="".join(part.regex() for part in parts), names=names)
 
 
-def _split(body: str) -> list[str]:
-    """Split at slashes outside braces."""
-    pieces: list[str] = []
-    depth, start = 0, 0
-    for at, character in enumerate(body):
-        depth += (character == "{") - (character == "}")
-        if character == "/" and depth <= 0:
-            pieces.append(body[start:at])
-            start = at + 1
-    if body:
-        pieces.append(body[start:])
-    return pieces
+def _token(text: str) -> tuple[str, str]:
+    """Return the operator or literal at the start of `text`, and what follows."""
+    for operator in ("**", "*", "/"):
+        if text.startswith(operator):
+            return operator, text[len(operator) :]
+    literal = re.split(r"[/{]", text, maxsplit=1)[0]
+    if not _LITERAL.fullmatch(literal):
+        raise BadTemplateError(f'Invalid literal: "{literal}"')
+    return literal, text[len(literal) :]
 
 
-def parse_rewrite(text: str, names: tuple[str, ...]) -> tuple[str, ...]:
+def _variable(text: str) -> tuple[_Part, str]:
+    inner, bracket, rest = text[1:].partition("}")
+    if not bracket:
+        raise BadTemplateError(f'Unmatched variable bracket in "{text}"')
+    name, equals, inside = inner.partition("=")
+    if not _NAME.fullmatch(name):
+        raise BadTemplateError(f'Invalid variable name: "{name}"')
+    if equals and not inside:
+        raise BadTemplateError("Empty variable match")
+    tokens: list[str] = []
+    while inside:
+        if tokens and tokens[-1] in _GLOBS and not inside.startswith("/"):
+            raise BadTemplateError(
+                "Invalid variable match, path cannot directly be prepended by operator, "
+                "is a slash missing?"
+            )
+        token, inside = _token(inside)
+        tokens.append(token)
+    return _Part(text="", name=name, inside=tuple(tokens)), rest
+
+
+def _names(parts: list[_Part]) -> tuple[str, ...]:
+    names: list[str] = []
+    for part in parts:
+        if not part.name:
+            continue
+        if len(names) >= _MOST_VARIABLES:
+            raise BadTemplateError(f"Exceeded variable count limit ({_MOST_VARIABLES})")
+        if len(part.name) > _LONGEST_NAME:
+            raise BadTemplateError(
+                f'Invalid variable name length (length of "{part.name}" should be at least 1 '
+                f"and no more than {_LONGEST_NAME})"
+            )
+        if part.name in names:
+            raise BadTemplateError(f'Repeated variable name: "{part.name}"')
+        names.append(part.name)
+    return tuple(names)
+
+
+def _refuse_globs_after_text_glob(parts: list[_Part]) -> None:
+    text_glob = False
+    for part in parts:
+        if part.name and not part.inside and text_glob:
+            raise BadTemplateError("Implicit variable path glob after text glob.")
+        for token in part.inside if part.name else (part.text,):
+            if token in _GLOBS:
+                if text_glob:
+                    raise BadTemplateError("Glob after text glob.")
+                text_glob = token == "**"
+
+
+def _refuse_double_slashes(parts: list[_Part]) -> None:
+    after_slash = False
+    for part in parts:
+        slash = part.starts_with_slash()
+        if slash and after_slash:
+            raise BadTemplateError(
+                "Double slashes (/) detected in uri_template, this is not allowed."
+            )
+        after_slash = slash
+
+
+def parse_rewrite(text: str) -> tuple[str, ...]:
     """Return a rewrite template as literals (even places) and variable names (odd ones).
 
     Raises BadTemplateError with Envoy's reason.
     """
     if not text.startswith("/"):
-        raise BadTemplateError("Invalid rewrite pattern")
-    parts = re.split(r"\{([^{}]*)\}", text)
-    for at, part in enumerate(parts):
-        if at % 2:
-            if not _NAME.fullmatch(part):
-                raise BadTemplateError("Invalid variable name")
-            if part not in names:
-                raise BadTemplateError("Nonexisting variable name")
-        elif "{" in part or "}" in part or "//" in part:
+        raise BadTemplateError("Invalid rewrite variable placement")
+    if "//" in text:
+        raise BadTemplateError("Invalid rewrite literal")
+    found: list[str] = []
+    rest = text
+    while True:
+        literal, opening, rest = rest.partition("{")
+        if literal and not _REWRITE_LITERAL.fullmatch(literal):
+            raise BadTemplateError("Invalid rewrite literal")
+        found.append(literal)
+        if not opening:
+            return tuple(found)
+        name, closing, rest = rest.partition("}")
+        if not closing:
             raise BadTemplateError("Unmatched variable bracket")
-        elif part and not _REWRITE_LITERAL.fullmatch(part):
-            raise BadTemplateError("Invalid rewrite literal pattern")
-    return tuple(parts)
+        if not _NAME.fullmatch(name):
+            raise BadTemplateError("Invalid variable name")
+        found.append(name)

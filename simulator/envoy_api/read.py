@@ -1,7 +1,8 @@
 """Read Envoy's JSON form into messages, with Envoy's leniency and a path in each error.
 
-protobuf's Python reader refuses two things that Envoy's takes: quoted booleans and
-enum names in lower case. They are rewritten, along the schema, before it sees them.
+protobuf's Python reader refuses things that Envoy's takes: quoted booleans, enum names
+in lower case, durations written out, an `Any` without its value. They are rewritten,
+along the schema, before it sees them.
 `@type` of nested `Any`s is resolved in the private pool.
 
 Follows   protobuf json_util (case-insensitive enums), envoy source/common/protobuf/yaml_utility.cc
@@ -19,6 +20,14 @@ from simulator.envoy_api.schema import message, pool
 
 _WELL_KNOWN_BOOL = "google.protobuf.BoolValue"
 _BOOLS = {"true": True, "false": False}
+_EMPTY: Mapping[str, object] = {
+    "google.protobuf.BoolValue": False,
+    "google.protobuf.StringValue": "",
+    "google.protobuf.Struct": {},
+    "google.protobuf.ListValue": [],
+    "google.protobuf.Duration": "0s",
+}
+"""What a well-known type inside an `Any` is when its `value` is left out."""
 
 
 class SchemaError(ValueError):
@@ -48,6 +57,8 @@ def _object(value: Any, kind: Descriptor, path: str) -> Any:  # noqa: ANN401 - J
         return _any(value, path)
     if kind.full_name == _WELL_KNOWN_BOOL:
         return _bool(value)
+    if kind.full_name == "google.protobuf.Duration" and isinstance(value, Mapping):
+        return _duration(value, path)
     if kind.full_name.startswith("google.protobuf.") or not isinstance(value, Mapping):
         return value
     fields = {f.name: f for f in kind.fields} | {f.json_name: f for f in kind.fields}
@@ -61,6 +72,16 @@ def _object(value: Any, kind: Descriptor, path: str) -> Any:  # noqa: ANN401 - J
     return out
 
 
+def _duration(value: Mapping[str, Any], path: str) -> str:
+    """Return the text of a duration that is written out: `{seconds: 1, nanos: 500000000}`."""
+    try:
+        seconds, nanos = int(value.get("seconds", 0)), int(value.get("nanos", 0))
+    except (TypeError, ValueError) as error:
+        raise SchemaError(path, f"{dict(value)} is not a duration") from error
+    sign = "-" if seconds < 0 or nanos < 0 else ""
+    return f"{sign}{abs(seconds)}.{abs(nanos):09d}s"
+
+
 def _any(value: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
     url = value.get("@type")
     if url is None:
@@ -69,6 +90,8 @@ def _any(value: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
         kind = pool().FindMessageTypeByName(str(url).rpartition("/")[2])
     except KeyError as error:
         raise SchemaError(f"{path}.@type", f"Envoy does not know the type {url}") from error
+    if kind.full_name in _EMPTY and "value" not in value:
+        return {**value, "value": _EMPTY[kind.full_name]}
     if kind.full_name.startswith("google.protobuf.") or kind.full_name.endswith(".TypedStruct"):
         return value
     rest = {key: inner for key, inner in value.items() if key != "@type"}

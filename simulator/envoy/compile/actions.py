@@ -20,7 +20,7 @@ from simulator.envoy.compile.fields import (
 )
 from simulator.envoy.compile.filters import per_filter
 from simulator.envoy.compile.mutations import format_string, mutations
-from simulator.envoy.rejected import Scope
+from simulator.envoy.rejected import Rejected, Scope
 from simulator.envoy.rewrite import (
     DirectResponse,
     HostRewrite,
@@ -56,7 +56,7 @@ def path_rewrite(action: Any, template: str, scope: Scope) -> PathRewrite:  # no
     ]
     if sum(given) > 1:
         raise scope.reject(
-            "Specify only one of prefix_rewrite, regex_rewrite, path_rewrite_policy or path_rewrite"
+            "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy"
         )
     if prefix and template:
         raise scope.reject("Cannot use prefix_rewrite with matcher extension")
@@ -81,14 +81,19 @@ def _template(extension: Any, matcher: str, scope: Scope) -> tuple[str, ...]:  #
         raise scope.reject(
             f"unable to use {extension.name} extension without {_MATCHER_NAME} extension"
         )
+    text = config.path_template_rewrite
     try:
-        names = uri_template.parse(matcher).names
-        return uri_template.parse_rewrite(config.path_template_rewrite, names)
+        parts = uri_template.parse_rewrite(text)
     except uri_template.BadTemplateError as error:
         raise scope.reject(
-            f"path_rewrite_policy.path_template_rewrite {config.path_template_rewrite} "
-            f"is invalid: {error}"
+            f"path_rewrite_policy.path_template_rewrite {text} is invalid"
         ) from error
+    if not set(parts[1::2]) <= set(uri_template.parse(matcher).names):
+        raise scope.reject(
+            f"mismatch between variables in path_match_policy {matcher} and "
+            f"path_rewrite_policy {text}"
+        )
+    return parts
 
 
 _MATCHER_NAME = "envoy.path.match.uri_template.uri_template_matcher"
@@ -117,8 +122,10 @@ def host_rewrite(action: Any, scope: Scope) -> HostRewrite:  # noqa: ANN401 - pr
     return HostRewrite(append_x_forwarded_host=append)
 
 
-def redirect(message: Any, scope: Scope) -> Redirect:  # noqa: ANN401 - protobuf
-    """Compile a RedirectAction."""
+def redirect(message: Any, template: str, scope: Scope) -> Redirect:  # noqa: ANN401 - protobuf
+    """Compile a RedirectAction; `template` is the matcher's, where it is one."""
+    if template and message.prefix_rewrite:
+        raise scope.reject("Cannot use redirect.prefix_rewrite with path_match_policy")
     rewrite = PathRewrite(prefix=header_text(message, "prefix_rewrite", scope))
     if message.HasField("regex_rewrite"):
         rewrite = PathRewrite(regex=regex_rewrite(message.regex_rewrite, scope.at("regex_rewrite")))
@@ -126,7 +133,7 @@ def redirect(message: Any, scope: Scope) -> Redirect:  # noqa: ANN401 - protobuf
         inner = scope.at("path_rewrite")
         try:
             rewrite = PathRewrite(format=format_string(message.path_rewrite, inner))
-        except Exception as error:
+        except Rejected as error:
             raise inner.reject(f"Failed to create path_rewrite formatter: {error}") from error
     return Redirect(
         field=scope.ref,

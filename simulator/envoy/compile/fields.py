@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any
 
+from simulator.envoy.chain_match import Network
 from simulator.envoy.match import BadRegexError, compiled
 from simulator.envoy.rejected import Scope
 
@@ -57,3 +59,16 @@ def header_text(message: Any, name: str, scope: Scope) -> str:  # noqa: ANN401 -
             f'{kind}ValidationError.{camel}: value does not match regex pattern "^[^\\x00\\n\\r]*$"'
         )
     return text
+
+
+def networks(ranges: Any, scope: Scope) -> tuple[Network, ...]:  # noqa: ANN401 - protobuf
+    """Compile a list of envoy.config.core.v3.CidrRange."""
+    found = []
+    for one in ranges:
+        length = int(one.prefix_len.value) if one.HasField("prefix_len") else 0
+        try:
+            network = ipaddress.ip_network(f"{one.address_prefix}/{length}", strict=False)
+        except ValueError as error:
+            raise scope.reject(f"malformed IP address: {one.address_prefix}") from error
+        found.append(network)
+    return tuple(found)

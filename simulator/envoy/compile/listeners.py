@@ -7,11 +7,10 @@ Leaves    the filter chain matcher API, UDP, PROXY protocol (docs/fidelity.md#li
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
-from simulator.envoy.chain_match import Candidate, ChainMatch, Network
-from simulator.envoy.compile.fields import optional_ns
+from simulator.envoy.chain_match import Candidate, ChainMatch
+from simulator.envoy.compile.fields import networks, optional_ns
 from simulator.envoy.compile.http import http_chain, is_http
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import FilterChain, Listener
@@ -117,27 +116,15 @@ def _match(message: Any, scope: Scope) -> ChainMatch:  # noqa: ANN401 - protobuf
     port = message.destination_port
     return ChainMatch(
         destination_port=int(port.value) if message.HasField("destination_port") else None,
-        prefix_ranges=_networks(message.prefix_ranges, scope),
+        prefix_ranges=networks(message.prefix_ranges, scope),
         server_names=tuple(name.lower() for name in message.server_names),
         transport_protocol=message.transport_protocol,
         application_protocols=tuple(message.application_protocols),
-        direct_source_prefix_ranges=_networks(message.direct_source_prefix_ranges, scope),
+        direct_source_prefix_ranges=networks(message.direct_source_prefix_ranges, scope),
         source_type=_SOURCE_TYPES[message.source_type],
-        source_prefix_ranges=_networks(message.source_prefix_ranges, scope),
+        source_prefix_ranges=networks(message.source_prefix_ranges, scope),
         source_ports=tuple(int(one) for one in message.source_ports),
     )
-
-
-def _networks(ranges: Any, scope: Scope) -> tuple[Network, ...]:  # noqa: ANN401 - protobuf
-    found = []
-    for one in ranges:
-        length = int(one.prefix_len.value) if one.HasField("prefix_len") else 0
-        try:
-            network = ipaddress.ip_network(f"{one.address_prefix}/{length}", strict=False)
-        except ValueError as error:
-            raise scope.reject(f"malformed IP address: {one.address_prefix}") from error
-        found.append(network)
-    return tuple(found)
 
 
 def _refuse_twins(candidates: tuple[Candidate[FilterChain], ...], name: str, scope: Scope) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.envoy import uri_template
-from simulator.envoy.compile.fields import fraction, regex
+from simulator.envoy.compile.fields import fraction, networks, regex
 from simulator.envoy.compile.strings import string_matcher
 from simulator.envoy.compile.values import value_matcher
 from simulator.envoy.match import (
@@ -128,12 +128,19 @@ def _metadata(message: Any, scope: Scope) -> MetadataMatcher:  # noqa: ANN401 - 
     )
 
 
-def _filter_state(message: Any, scope: Scope) -> FilterStateMatcher | None:  # noqa: ANN401
-    if message.WhichOneof("matcher") != "string_match":
-        scope.skip("", "only string_match of filter state is modelled")
-        return None
-    text = string_matcher(message.string_match, scope.at("string_match"))
-    return FilterStateMatcher(key=message.key, text=text, field=scope.path)
+def _filter_state(message: Any, scope: Scope) -> FilterStateMatcher:  # noqa: ANN401 - protobuf
+    which = message.WhichOneof("matcher")
+    if which == "string_match":
+        text = string_matcher(message.string_match, scope.at(which))
+        return FilterStateMatcher(key=message.key, field=scope.path, text=text)
+    if which is None:
+        raise scope.reject("FilterStateMatcherValidationError.Matcher: value is required")
+    return FilterStateMatcher(
+        key=message.key,
+        field=scope.path,
+        networks=networks(message.address_match.ranges, scope.at(which)),
+        invert=bool(message.address_match.invert_match),
+    )
 
 
 def conditions(message: Any, scope: Scope) -> tuple[Condition, ...]:  # noqa: ANN401 - protobuf
@@ -155,9 +162,9 @@ def conditions(message: Any, scope: Scope) -> tuple[Condition, ...]:  # noqa: AN
         _metadata(m, scope.at("dynamic_metadata", i))
         for i, m in enumerate(message.dynamic_metadata)
     )
-    for i, one in enumerate(message.filter_state):
-        if (matcher := _filter_state(one, scope.at("filter_state", i))) is not None:
-            found.append(matcher)
+    found += (
+        _filter_state(m, scope.at("filter_state", i)) for i, m in enumerate(message.filter_state)
+    )
     return tuple(found)
 
 

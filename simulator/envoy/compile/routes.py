@@ -238,14 +238,14 @@ def _route(message: Any, index: int, above: _Inherited, scope: Scope) -> RouteEn
         "decorator": message.decorator.operation,
         "per_filter": per_filter(message.typed_per_filter_config, scope),
     }
+    template = path.value if path.kind is PathKind.TEMPLATE else ""
     if which == "redirect":
-        common["redirect"] = redirect(message.redirect, scope.at("redirect"))
+        common["redirect"] = redirect(message.redirect, template, scope.at("redirect"))
     elif which == "direct_response":
         common["direct_response"] = direct_response(
             message.direct_response, above.largest_body, scope.at("direct_response")
         )
     elif which == "route":
-        template = path.value if path.kind is PathKind.TEMPLATE else ""
         common |= _forward(message, template, above, scope.at("route"))
     else:
         scope.skip(which, "requests that come here are not answered as Envoy would")

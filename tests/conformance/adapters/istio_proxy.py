@@ -1,0 +1,28 @@
+"""The proxy of one of Istio's simulation cases, beside the mesh that it sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.config.load import load_texts
+from simulator.istiod.registry import Mesh, Pod
+
+
+def mesh_and_pod(config: str, proxy: dict[str, Any]) -> tuple[Mesh, Pod]:
+    """Return the mesh of a case's manifests, and the proxy that it asks about."""
+    mesh = Mesh.of(load_texts([("case.yaml", config)]))
+    router = proxy.get("type") == "router"
+    namespace = proxy.get("metadata_namespace") or proxy.get("config_namespace") or "default"
+    pod = Pod(
+        name="proxy",
+        namespace=namespace,
+        ip=(proxy.get("ip_addresses") or ["1.1.1.1"])[0],
+        labels=dict(proxy.get("labels") or {}),
+        service_account="default",
+        deployment=f"proxy.{namespace}",
+        version="",
+        ports=(),
+        sidecar=not router,
+        gateway=router,
+    )
+    return mesh, pod
