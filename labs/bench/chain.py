@@ -106,7 +106,8 @@ def callbacks(requests: int) -> int:
 class Done(Protocol):
     """Takes the end of a call: `fine` says whether there was an answer in time."""
 
-    def __call__(self, *, fine: bool) -> None: ...
+    def __call__(self, *, fine: bool) -> None:
+        """Take it."""
 
 
 class _Callbacks:
@@ -126,7 +127,12 @@ class _Callbacks:
     def arrive(self, _: object) -> None:
         """Begin a client's request."""
         began = self.agenda.now
-        _Call(self, 0, lambda fine: self.latencies_ns.append(self.agenda.now - began)).attempt()
+
+        def done(*, fine: bool) -> None:
+            del fine
+            self.latencies_ns.append(self.agenda.now - began)
+
+        _Call(self, 0, done).attempt()
         self._left -= 1
         if self._left:
             self.agenda.call_after(self.gap(), self.arrive)

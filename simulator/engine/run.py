@@ -136,11 +136,13 @@ class Run:
 
     def _of_client(self, name: str) -> Rows:
         number = self.names.index(name)
-        return self.requests[self.requests["client"] == number]
+        rows: Rows = self.requests[self.requests["client"] == number]
+        return rows
 
     def _of_service(self, host: str) -> Rows:
         number = self._labels.names.index(host)
-        return self._calls[self._labels.hosts[self._calls["cluster"]] == number]
+        rows: Rows = self._calls[self._labels.hosts[self._calls["cluster"]] == number]
+        return rows
 
     def _course(self, kind: str, name: str, rows: Rows, starts: Rows, labels: Rows) -> Series:
         within = starts < self.duration_ns

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from simulator.config.scenario import Answer, Behaviour, Call
 from simulator.engine.draws import Sampler, sampler, uniforms
 from simulator.engine.resolve import Target
-from simulator.envoy.commands import Headers, Response
+from simulator.envoy.commands import Response
+from simulator.envoy.header_map import Headers
 from simulator.envoy.request import Request
 from simulator.istiod.registry import Pod
 

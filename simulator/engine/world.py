@@ -25,7 +25,7 @@ from simulator.istiod.registry import Mesh, Pod
 MAX_UNDER_WAY = 100_000
 """Requests inside proxies at a time; beyond it, a scenario feeds itself."""
 
-_IDLE = Behaviour()
+_IDLE = Behaviour.model_validate({})
 
 
 class TooManyRequestsError(Exception):

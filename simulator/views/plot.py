@@ -156,9 +156,9 @@ def _edges(axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any]) -> None:
         )
         if "rate" in data:
             text = f"{data['rate']:.4g}/s\n{100 * data['success_share']:.4g} %"
-            middle = 0.5 * (np.asarray(start) + np.asarray(end))
             axes.text(
-                *middle,
+                (start[0] + end[0]) / 2,
+                (start[1] + end[1]) / 2,
                 text,
                 fontsize=7.5,
                 color=colour if not sound else "0.15",

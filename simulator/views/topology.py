@@ -89,7 +89,7 @@ def _node(graph: nx.DiGraph[str], name: str, *, kind: str = "workload", version:
 def _merge(graph: nx.DiGraph[str], edge: Edge) -> None:
     """Add an edge; the busier of two services decides what is said of the latency."""
     figures = edge.figures
-    fresh = {
+    fresh: dict[str, Any] = {
         "services": [edge.service] if edge.service else [],
         "requests": figures.requests,
         "rate": figures.rate,
