@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from simulator.istiod.routes import sidecar_routes
@@ -14,7 +15,7 @@ from tests.conformance.table import Case, Table
 def cases(table: Table) -> Iterator[Case]:
     """Yield one case an expectation."""
     for at, one in enumerate(table.data["cases"]):
-        yield Case(id=f"#{at} {one['id']}", data=one, check=lambda one=one: _check(one))
+        yield Case(id=f"#{at} {one['id']}", data=one, check=partial(_check, one))
 
 
 def _check(one: dict[str, Any]) -> str | None:
