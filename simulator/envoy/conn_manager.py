@@ -11,10 +11,9 @@ Leaves    trusted hops, original IP detection, XFCC (docs/fidelity.md#client-ide
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from simulator.envoy.header_map import Headers, first, replaced, without
+from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Connection
 from simulator.envoy.request import Request
@@ -92,7 +91,7 @@ def admit(
     if chain.via:
         before = first(headers, "via")
         headers = replaced(headers, "via", f"{before}, {chain.via}" if before else chain.via)
-    return request if headers == request.headers else replace(request, headers=headers)
+    return with_headers(request, headers)
 
 
 def _clean(headers: Headers, internal_only: Collection[str], *, edge: bool) -> Headers:

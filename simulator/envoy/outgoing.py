@@ -5,10 +5,8 @@ Follows   envoy/source/common/router/upstream_request.cc (onPoolReady)
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from simulator.envoy.cluster import Endpoint
-from simulator.envoy.header_map import Headers, replaced
+from simulator.envoy.header_map import Headers, replaced, with_headers
 from simulator.envoy.headers import with_authority
 from simulator.envoy.request import Request
 from simulator.envoy.route import RouteMatch
@@ -27,9 +25,7 @@ def with_pseudo_headers(request: Request) -> Headers:
 
 def counted(request: Request, attempt: int) -> Request:
     """Return the request with the attempt's number, from 1."""
-    return replace(
-        request, headers=replaced(request.headers, "x-envoy-attempt-count", str(attempt))
-    )
+    return with_headers(request, replaced(request.headers, "x-envoy-attempt-count", str(attempt)))
 
 
 def addressed(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from simulator.envoy.cluster import Cluster
 from simulator.envoy.compile import Config
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
+from simulator.envoy.filters.fault import ActiveFaults
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Connection, Miss
 from simulator.envoy.listener import accept as accept_connection
@@ -27,6 +28,7 @@ class Proxy:
         self.config = config
         self.upstreams: dict[str, Upstream] = {}
         """By cluster name, with what is under way to each."""
+        self._faults = ActiveFaults()
         self.update(config)
 
     def update(self, config: Config) -> None:
@@ -66,6 +68,7 @@ class Proxy:
             draws,
             routes=self.config.routes,
             upstreams=self.upstreams,
+            faults=self._faults,
             connection=connection,
             explain=explain,
             forced=forced or NOTHING_FORCED,

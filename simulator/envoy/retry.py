@@ -10,15 +10,17 @@ Leaves    hedging, retry priorities, retries on another cluster, back-off as tol
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.draws import Draws
-from simulator.envoy.header_map import without
+from simulator.envoy.header_map import with_headers, without
 from simulator.envoy.request import Request
 from simulator.envoy.retry_policy import RetryPolicy
-from simulator.envoy.upstream import Upstream
+from simulator.envoy.upstream import Resources
 from simulator.observe.explain import FieldRef
 
 MILLISECOND = 1_000_000
@@ -109,31 +111,35 @@ class BackOff:
 class RetryState:
     """What is left of one request's retries."""
 
-    def __init__(self, policy: RetryPolicy, request: Request, upstream: Upstream) -> None:
+    def __init__(self, policy: RetryPolicy, request: Request, resources: Resources) -> None:
         self.policy = policy
-        self._upstream = upstream
-        self._on = retry_on(policy, request)
+        self._resources = resources
+        self._on = _known(policy.retry_on)
         self._left = policy.num_retries
-        self._codes = set(policy.retriable_status_codes)
-        self._header_names = _listed(request, "x-envoy-retriable-header-names")
+        self._codes: Collection[int] = policy.retriable_status_codes
+        self._header_names: list[str] = []
         self._back_off = BackOff(
             max(1, policy.base_interval_ns // MILLISECOND),
             max(1, policy.max_interval_ns // MILLISECOND),
         )
         self._holding = False
+        if any(name in CONSUMED for name, _ in request.headers):
+            self._heed(request)
         if policy.retriable_request_headers and not any(
             matcher.matches(request.values(matcher.name))
             for matcher in policy.retriable_request_headers
         ):
             self._on = frozenset()
+
+    def _heed(self, request: Request) -> None:
+        """Take what a request's own headers say."""
+        self._on = retry_on(self.policy, request)
+        self._header_names = _listed(request, "x-envoy-retriable-header-names")
         limit = request.first("x-envoy-max-retries")
         if self._on and limit is not None and limit.strip().isdigit():
             self._left = int(limit)
-        self._codes |= {
-            int(code)
-            for code in _listed(request, "x-envoy-retriable-status-codes")
-            if code.isdigit()
-        }
+        codes = _listed(request, "x-envoy-retriable-status-codes")
+        self._codes = {*self._codes, *(int(code) for code in codes if code.isdigit())}
 
     def on_headers(self, response: Response, draws: Draws) -> Yes | No:
         """Return what follows a response."""
@@ -146,7 +152,7 @@ class RetryState:
     def release(self) -> None:
         """Give back the place among the retries under way; to be called at the end."""
         if self._holding:
-            self._upstream.retries -= 1
+            self._resources.retries -= 1
             self._holding = False
 
     @property
@@ -162,9 +168,9 @@ class RetryState:
             return No.LIMIT_EXCEEDED
         # Spent even when the breaker then refuses.
         self._left -= 1
-        if not self._upstream.allows_retry():
+        if not self._resources.allows_retry():
             return No.OVERFLOW
-        self._upstream.retries += 1
+        self._resources.retries += 1
         self._holding = True
         delay_ms, ceiling_ms = self._back_off.next(draws)
         return Yes(condition, delay_ms * MILLISECOND, ceiling_ms)
@@ -222,28 +228,31 @@ class RetryState:
 
 def retry_on(policy: RetryPolicy, request: Request) -> frozenset[str]:
     """Return the conditions of a policy and of a request's headers; unknown ones are ignored."""
-    known = {each for each in policy.retry_on if each in HTTP_CONDITIONS or each in GRPC_CONDITIONS}
-    known.update(c for c in _listed(request, "x-envoy-retry-on") if c in HTTP_CONDITIONS)
-    known.update(c for c in _listed(request, "x-envoy-retry-grpc-on") if c in GRPC_CONDITIONS)
-    return frozenset(known)
+    http = (c for c in _listed(request, "x-envoy-retry-on") if c in HTTP_CONDITIONS)
+    grpc = (c for c in _listed(request, "x-envoy-retry-grpc-on") if c in GRPC_CONDITIONS)
+    return _known(policy.retry_on).union(http, grpc)
 
 
-def start(policy: RetryPolicy | None, request: Request, upstream: Upstream) -> RetryState | None:
+@cache
+def _known(conditions: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(c for c in conditions if c in HTTP_CONDITIONS or c in GRPC_CONDITIONS)
+
+
+def start(policy: RetryPolicy | None, request: Request, resources: Resources) -> RetryState | None:
     """Return a request's retry state, or `None` if nothing asks for retries."""
     asked = request.first("x-envoy-retry-on") or request.first("x-envoy-retry-grpc-on")
     if policy is None:
         if asked is None:
             return None
         policy = RetryPolicy(field=FieldRef("routes", ""))
-    if asked is None and not retry_on(policy, request):
+    if asked is None and not _known(policy.retry_on):
         return None
-    return RetryState(policy, request, upstream)
+    return RetryState(policy, request, resources)
 
 
 def consume(request: Request) -> Request:
     """Return the request without the headers that only the router was meant to see."""
-    kept = without(request.headers, CONSUMED)
-    return request if kept is request.headers else replace(request, headers=kept)
+    return with_headers(request, without(request.headers, CONSUMED))
 
 
 def _listed(request: Request, name: str) -> list[str]:

@@ -13,7 +13,6 @@ Leaves    hedging, mirrors, internal redirects, resets of a response that has be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from simulator.envoy import retry, timeout
 from simulator.envoy.access_log import Record
@@ -23,7 +22,7 @@ from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, 
 from simulator.envoy.conn_manager import admit
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import fault, fault_config, router_config
-from simulator.envoy.header_map import Headers, first, replaced, without
+from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.headers import finalize_request, finalize_response, respond
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Connection
@@ -32,10 +31,10 @@ from simulator.envoy.outgoing import addressed, counted, with_pseudo_headers
 from simulator.envoy.reasons import Reasons, below
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
-from simulator.envoy.route import find as find_route
+from simulator.envoy.routing import route_of
 from simulator.envoy.states import TRANSITIONS, Event, State, UnexpectedEventError
 from simulator.envoy.timeout import MILLISECOND, Timeouts
-from simulator.envoy.upstream import Upstream
+from simulator.envoy.upstream import Resources, Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
 
 _ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
@@ -52,6 +51,7 @@ class Stream:
         *,
         routes: Mapping[str, RouteTable],
         upstreams: Mapping[str, Upstream],
+        faults: fault.ActiveFaults,
         connection: Connection | None = None,
         explain: bool = False,
         forced: Forced = NOTHING_FORCED,
@@ -71,6 +71,7 @@ class Stream:
         self._draws = draws
         self._routes = routes
         self._upstreams = upstreams
+        self._faults = faults
         self._connection = connection
         source = connection.source_ip if connection is not None else ""
         self._info = StreamInfo(source_address=source)
@@ -81,6 +82,7 @@ class Stream:
         self._complete_at = 0
         self._upstream: Upstream | None = None
         self._host: Host | None = None
+        self._resources: Resources | None = None
         self._tried: list[Host] = []
         self._retry: retry.RetryState | None = None
         self._timeouts = Timeouts(route_ms=0, per_try_ms=0)
@@ -101,9 +103,13 @@ class Stream:
         self._request = admit(
             self._chain, self._request, self._connection, table.internal_only_headers
         )
-        explain = self._reasons is not None
-        self._match = self._force_cluster(
-            find_route(table, self._request, self._draws.stream, info=self._info, explain=explain)
+        self._match = route_of(
+            table,
+            self._request,
+            self._draws.stream,
+            self._info,
+            cluster=self._forced.cluster,
+            explain=self._reasons is not None,
         )
         if isinstance(self._match, RouteMatch):
             self._upstream = self._upstreams.get(self._match.cluster or "")
@@ -221,38 +227,36 @@ class Stream:
                 self._options = one.config
                 break
             if isinstance(config, fault_config.FaultConfig) and not disabled:
-                command = self._fault(now, config)
+                command = self._fault(now, one.field, config)
                 if command is not None:
                     return command
             self._filter_at += 1
         return self._route(now)
 
-    def _fault(self, now: int, config: fault_config.FaultConfig) -> Command | None:
+    def _fault(self, now: int, field: FieldRef, config: fault_config.FaultConfig) -> Command | None:
         cluster = self._match.cluster if isinstance(self._match, RouteMatch) else None
         if not fault.applies(config, self._request, cluster):
             return None
-        resumed = self.state is State.DELAYED
-        if not resumed:
-            delay_ns = fault.delay_ns(
-                config, self._request, self._draws, forced=self._forced.delayed
-            )
-            if delay_ns is not None:
+        request, draws, forced = self._request, self._draws, self._forced
+        if self.state is not State.DELAYED:
+            delay_ns = fault.delay_ns(config, request, draws, forced=forced.delayed)
+            if delay_ns is not None and self._faults.enter(self, field, config.max_active_faults):
                 self.state = State.DELAYED
                 self._flag("DI")
                 reason = f"the request is delayed by {delay_ns // MILLISECOND} ms"
                 self._note("fault", "delay", reason, config.delay.field if config.delay else None)
                 return Wait(until_ns=now + delay_ns)
-        abortion = fault.abortion(config, self._request, self._draws, forced=self._forced.aborted)
-        if abortion is None:
+        abortion = fault.abortion(config, request, draws, forced=forced.aborted)
+        if abortion is None or not self._faults.enter(self, field, config.max_active_faults):
+            self._faults.leave(self)
             # The next fault filter of the chain, if any, starts afresh.
             self.state = State.NEW
             return None
         self._flag("FI")
         reason = f"the request is answered {abortion.http_status} here, and goes no further"
         self._note("fault", "abort", reason, config.abort.field if config.abort else None)
-        response = reply(
-            self._request, abortion.http_status, fault.BODY, grpc_status=abortion.grpc_status
-        )
+        status, grpc_status = abortion.http_status, abortion.grpc_status
+        response = reply(request, status, fault.BODY, grpc_status=grpc_status)
         return self._finish_local(response, fault.DETAILS)
 
     # -- the router -----------------------------------------------------------------------
@@ -277,8 +281,10 @@ class Stream:
         request = self._finalize(match)
         if first(request.headers, _ALT_RESPONSE) is not None:
             self._timeout_status = 204
-            request = replace(request, headers=without(request.headers, {_ALT_RESPONSE}))
-        self._retry = retry.start(match.route.retry_policy, request, self._upstream)
+            request = with_headers(request, without(request.headers, {_ALT_RESPONSE}))
+        self._retry = retry.start(
+            match.route.retry_policy, request, self._upstream.resources(match.route.priority)
+        )
         self._request = retry.consume(request)
         if self._reasons is not None:
             self._reasons.timeouts(self._timeouts, match.route.field)
@@ -322,15 +328,18 @@ class Stream:
             self._reasons.attempt(self.attempts, upstream.cluster, host, trail or [])
         self._upstream, self._host = upstream, host
         self._tried.append(host)
-        if not upstream.admits():
-            field = FieldRef(
-                "clusters", upstream.cluster.name, upstream.cluster.thresholds.field_path
+        self._resources = upstream.resources(match.route.priority)
+        if not self._resources.admits():
+            path = self._resources.limits.field_path
+            field = FieldRef("clusters", upstream.cluster.name, path)
+            reason = (
+                f"{self._resources.requests} requests are under way, which is all it lets through"
             )
-            reason = f"{upstream.requests} requests are under way, which is all it lets through"
             self._note("circuit breaker", "max_requests", reason, field, outcome=Outcome.REJECTED)
             return self._after_reset(now, Reset.OVERFLOW, "")
         self.state = State.AWAITING
-        upstream.begin(host)
+        host.active += 1
+        self._resources.requests += 1
         request = self._request
         if match.route.host_rewrite.automatic:
             keep = not self._options.suppress_envoy_headers
@@ -416,7 +425,8 @@ class Stream:
             headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
         assert isinstance(self._match, RouteMatch), "there is a route, or no response"
         headers = self._finalized(self._match, response.status, headers)
-        return self._finish(replace(response, headers=headers), "via_upstream")
+        answer = Response(status=response.status, headers=headers, body=response.body)
+        return self._finish(answer, "via_upstream")
 
     def _answer(
         self, status: int, body: str, flag: str, details: str, headers: Headers = ()
@@ -428,7 +438,7 @@ class Stream:
         match = self._match
         if isinstance(match, RouteMatch) and match.route.action is Action.ROUTE:
             headers = self._finalized(match, response.status, response.headers)
-            response = replace(response, headers=headers)
+            response = Response(status=response.status, headers=headers, body=response.body)
         return self._finish(response, details)
 
     def _finalized(self, match: RouteMatch, status: int, headers: Headers) -> Headers:
@@ -443,6 +453,7 @@ class Stream:
     def _finish(self, response: Response | None, details: str) -> Finish:
         self.state = State.DONE
         self.details = details
+        self._faults.leave(self)
         if self._retry is not None:
             self._retry.release()
         if response is not None:
@@ -452,7 +463,7 @@ class Stream:
             transformation = self._chain.server_header
             if transformation == "OVERWRITE" or (absent and transformation == "APPEND_IF_ABSENT"):
                 headers = replaced(headers, "server", self._chain.server_name)
-            response = replace(response, headers=headers)
+            response = Response(status=response.status, headers=headers, body=response.body)
         told = f"{self._status}" if response is not None else "none: the client is gone"
         flags = f", flags {','.join(self.flags)}" if self.flags else ""
         self._note("response", told, f"{details}{flags}")
@@ -461,9 +472,10 @@ class Stream:
         )
 
     def _end_attempt(self) -> None:
-        assert self._upstream is not None, "an attempt is under way"
         assert self._host is not None, "an attempt has a host"
-        self._upstream.end(self._host)
+        assert self._resources is not None, "an attempt is counted"
+        self._host.active -= 1
+        self._resources.requests -= 1
 
     # -- small things ---------------------------------------------------------------------
 
@@ -492,12 +504,3 @@ class Stream:
     ) -> None:
         if self._reasons is not None:
             self._reasons.note(what, name, reason, field, outcome=outcome)
-
-    def _force_cluster(self, match: RouteMatch | NoRoute) -> RouteMatch | NoRoute:
-        wanted = self._forced.cluster
-        if wanted is None or isinstance(match, NoRoute) or match.cluster == wanted:
-            return match
-        for entry in match.route.weighted_clusters:
-            if wanted == entry.name:
-                return replace(match, cluster=wanted, weighted=entry)
-        return match

@@ -7,9 +7,9 @@ Leaves    gRPC time-outs, stream durations and idle time-outs (docs/fidelity.md#
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from simulator.envoy.header_map import first, replaced, without
+from simulator.envoy.header_map import first, replaced, with_headers, without
 from simulator.envoy.request import Request
 from simulator.envoy.retry_policy import RetryPolicy
 
@@ -60,7 +60,7 @@ def decide(
     if route_ms and per_try_ms >= route_ms:
         per_try_ms, ignored = 0, per_try_ms
     timeouts = Timeouts(route_ms=route_ms, per_try_ms=per_try_ms, ignored_per_try_ms=ignored)
-    return timeouts, request if headers is request.headers else replace(request, headers=headers)
+    return timeouts, with_headers(request, headers)
 
 
 def announce(timeouts: Timeouts, request: Request, elapsed_ms: int) -> Request:
@@ -68,4 +68,4 @@ def announce(timeouts: Timeouts, request: Request, elapsed_ms: int) -> Request:
     expected = timeouts.expected_ms(elapsed_ms)
     if not expected:
         return request
-    return replace(request, headers=replaced(request.headers, _EXPECTED, str(expected)))
+    return with_headers(request, replaced(request.headers, _EXPECTED, str(expected)))

@@ -11,24 +11,46 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from simulator.envoy.balance import Balancer, Host, Pick
-from simulator.envoy.cluster import Cluster, Endpoint
+from simulator.envoy.cluster import Cluster, Endpoint, Thresholds
 from simulator.envoy.draws import Draws
 from simulator.envoy.listener import Connection
 from simulator.envoy.request import Request
 
 
-class Upstream:
-    """One cluster of one proxy, with its state."""
+class Resources:
+    """What is under way to a cluster in one routing priority, and how much may be.
 
-    __slots__ = ("_balancer", "cluster", "hosts", "requests", "retries")
+    Follows   envoy/source/common/upstream/resource_manager_impl.h
+    """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.hosts: dict[str, Host] = {}
+    __slots__ = ("limits", "requests", "retries")
+
+    def __init__(self, limits: Thresholds) -> None:
+        self.limits = limits
         self.requests = 0
         """Attempts under way."""
         self.retries = 0
         """Retries decided on and not yet answered; their back-off counts."""
+
+    def admits(self) -> bool:
+        """Say whether the circuit breaker lets one more request through."""
+        return self.requests < self.limits.max_requests
+
+    def allows_retry(self) -> bool:
+        """Say whether the circuit breaker lets one more retry through."""
+        return self.limits.allows_retry(self.retries, self.requests)
+
+
+class Upstream:
+    """One cluster of one proxy, with its state."""
+
+    __slots__ = ("_balancer", "_high", "_usual", "cluster", "hosts")
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.hosts: dict[str, Host] = {}
+        self._usual = Resources(cluster.thresholds)
+        self._high = Resources(cluster.high_thresholds)
         self._balancer = Balancer(cluster)
         self.update(cluster)
 
@@ -80,20 +102,6 @@ class Upstream:
         self.hosts.setdefault(endpoint.key, Host(endpoint))
         return self.named(endpoint.key, "where the client connected to", trail)
 
-    def admits(self) -> bool:
-        """Say whether the circuit breaker lets one more request through."""
-        return self.requests < self.cluster.thresholds.max_requests
-
-    def allows_retry(self) -> bool:
-        """Say whether the circuit breaker lets one more retry through."""
-        return self.cluster.thresholds.allows_retry(self.retries, self.requests)
-
-    def begin(self, host: Host) -> None:
-        """Count an attempt that is sent."""
-        host.active += 1
-        self.requests += 1
-
-    def end(self, host: Host) -> None:
-        """Count an attempt that is over."""
-        host.active -= 1
-        self.requests -= 1
+    def resources(self, priority: str) -> Resources:
+        """Return what is counted for a routing priority, `DEFAULT` or `HIGH`."""
+        return self._high if priority == "HIGH" else self._usual

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from simulator.envoy.draws import Draws
 from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
 from simulator.envoy.request import Request
+from simulator.observe.explain import FieldRef
 
 DETAILS = "fault_filter_abort"
 BODY = "fault filter abort"
@@ -33,6 +34,31 @@ class Abortion:
 
     http_status: int
     grpc_status: int | None = None
+
+
+class ActiveFaults:
+    """How many requests each fault filter of one proxy disturbs at the moment."""
+
+    def __init__(self) -> None:
+        self._filters: dict[object, FieldRef] = {}
+        self._counts: dict[FieldRef, int] = {}
+
+    def enter(self, stream: object, field: FieldRef, limit: int | None) -> bool:
+        """Say whether a stream may be disturbed by the filter at `field`; if so, count it once."""
+        if stream in self._filters:
+            return True
+        count = self._counts.get(field, 0)
+        if limit is not None and count >= limit:
+            return False
+        self._filters[stream] = field
+        self._counts[field] = count + 1
+        return True
+
+    def leave(self, stream: object) -> None:
+        """Count a stream no more, if it was counted."""
+        field = self._filters.pop(stream, None)
+        if field is not None:
+            self._counts[field] -= 1
 
 
 def applies(config: FaultConfig, request: Request, cluster: str | None) -> bool:

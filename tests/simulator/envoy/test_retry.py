@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.envoy.cluster import Cluster, Thresholds
+from simulator.envoy.cluster import Thresholds
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.draws import Listed
 from simulator.envoy.request import Request
 from simulator.envoy.retry import BackOff, No, RetryState, Yes, consume, retry_on, start
 from simulator.envoy.retry_policy import RetryPolicy
-from simulator.envoy.upstream import Upstream
+from simulator.envoy.upstream import Resources
 from simulator.observe.explain import FieldRef
 
 FIELD = FieldRef("routes", "9080")
@@ -19,10 +19,8 @@ def policy(conditions: str, num_retries: int = 1) -> RetryPolicy:
     return RetryPolicy(field=FIELD, retry_on=tuple(conditions.split(",")), num_retries=num_retries)
 
 
-def state(conditions: str, num_retries: int = 1, upstream: Upstream | None = None) -> RetryState:
-    return RetryState(
-        policy(conditions, num_retries), PLAIN, upstream or Upstream(Cluster(name="c"))
-    )
+def state(conditions: str, num_retries: int = 1, resources: Resources | None = None) -> RetryState:
+    return RetryState(policy(conditions, num_retries), PLAIN, resources or Resources(Thresholds()))
 
 
 def condition(verdict: Yes | No) -> str | None:
@@ -89,21 +87,21 @@ def test_resets(conditions: str, reason: Reset, sent: bool, want: str | None) ->
 
 
 def test_retries_are_spent_even_when_the_breaker_refuses() -> None:
-    upstream = Upstream(Cluster(name="c", thresholds=Thresholds(max_retries=0)))
-    machine = state("5xx", 1, upstream)
+    resources = Resources(Thresholds(max_retries=0))
+    machine = state("5xx", 1, resources)
 
     assert machine.on_headers(Response(status=503), Listed()) is No.OVERFLOW
     assert machine.on_headers(Response(status=503), Listed()) is No.LIMIT_EXCEEDED
 
 
 def test_a_retry_counts_from_its_back_off_to_its_outcome() -> None:
-    upstream = Upstream(Cluster(name="c", thresholds=Thresholds(max_retries=1)))
-    first, second = state("5xx", 1, upstream), state("5xx", 1, upstream)
+    resources = Resources(Thresholds(max_retries=1))
+    first, second = state("5xx", 1, resources), state("5xx", 1, resources)
 
     assert isinstance(first.on_headers(Response(status=503), Listed()), Yes)
     assert second.on_headers(Response(status=503), Listed()) is No.OVERFLOW
     first.on_headers(Response(status=200), Listed())
-    assert upstream.retries == 0
+    assert resources.retries == 0
 
 
 def test_back_off_doubles_its_ceiling_up_to_the_maximum() -> None:
@@ -158,7 +156,7 @@ def test_who_may_retry_at_all(
 ) -> None:
     request = Request(method="GET", authority="a", path="/", headers=headers)
 
-    assert (start(given, request, Upstream(Cluster(name="c"))) is not None) is want
+    assert (start(given, request, Resources(Thresholds())) is not None) is want
 
 
 def test_the_routers_headers_never_go_upstream() -> None:

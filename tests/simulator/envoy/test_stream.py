@@ -236,6 +236,25 @@ def test_a_full_cluster_answers_at_once() -> None:
     assert run(one).status == 200
 
 
+def test_each_priority_has_limits_of_its_own() -> None:
+    limits = [{"max_requests": 0}, {"priority": "HIGH", "max_requests": 1}]
+    clusters = [cluster("live", 8001, circuit_breakers={"thresholds": limits})]
+
+    assert run(mesh(clusters=clusters)).finish.flags == ("UO",)
+    assert run(mesh(clusters=clusters, action={"priority": "HIGH"})).status == 200
+
+
+def test_no_more_faults_at_a_time_than_allowed() -> None:
+    delay = {"fixed_delay": "1s", "percentage": {"numerator": 100}}
+    one = mesh(fault={"delay": delay, "max_active_faults": 1})
+    held = streamed(one, request())
+    assert isinstance(held.start(0), Wait)
+
+    assert run(one).waits_ms == []
+    held.resume(1000 * MS)
+    assert run(one).waits_ms == [1000]
+
+
 def walk(node: Node) -> list[Node]:
     return [node, *(each for child in node.children for each in walk(child))]
 
@@ -341,5 +360,6 @@ def test_every_stream_ends_once_with_no_more_attempts_than_allowed(
     assert played.stream.on_response(10**9, Response(status=200)) is None
     assert played.stream.on_timeout(10**9) is None
     upstream = one.upstreams["live"]
-    assert (upstream.requests, upstream.retries) == (0, 0)
+    resources = upstream.resources("DEFAULT")
+    assert (resources.requests, resources.retries) == (0, 0)
     assert all(host.active == 0 for host in upstream.hosts.values())
