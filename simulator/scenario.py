@@ -23,6 +23,7 @@ from simulator.diagnostics import Diagnostic, Level, diagnose
 from simulator.engine.kernel import TooManyEventsError
 from simulator.engine.play import MAX_EVENTS, play
 from simulator.engine.playback import Observed
+from simulator.engine.probe import MAX_EVENTS as MAX_PROBE_EVENTS
 from simulator.engine.probe import probe as send
 from simulator.engine.recorder import Recorder
 from simulator.engine.resolve import OUTSIDE
@@ -165,11 +166,8 @@ class Scenario:
                 until_ns=duration_ns,
                 progress=progress,
             )
-        except TooManyEventsError as stopped:
-            raise _too_much(f"it took more than {MAX_EVENTS:,} events") from stopped
-        except TooManyRequestsError as stopped:
-            what = f"more than {MAX_UNDER_WAY:,} requests were under way at a time"
-            raise _too_much(what) from stopped
+        except (TooManyEventsError, TooManyRequestsError) as stopped:
+            raise _too_much(stopped, MAX_EVENTS) from stopped
         return Run(
             recorder,
             self.mesh,
@@ -186,8 +184,10 @@ class Scenario:
         """Send the requests one after the other, without other load; one observation each.
 
         A request with `count` is sent, and observed, that often.
-        Raises simulator.istiod.registry.UnknownProxyError for an unknown `from` or `via`.
+        Raises simulator.istiod.registry.UnknownProxyError for an unknown `from` or `via`,
+        and ScenarioError for a request that is not plain HTTP/1.1.
         """
+        _refuse(tuple(_not_plain(requests)))
         world = self._world(self.file.seed if seed is None else seed)
         source = self._source if explain else None
         try:
@@ -197,7 +197,7 @@ class Scenario:
                 for n in range(request.count)
             )
         except (TooManyEventsError, TooManyRequestsError) as stopped:
-            raise _too_much("one request caused more than a million events") from stopped
+            raise _too_much(stopped, MAX_PROBE_EVENTS) from stopped
 
     def replay(self, request: Request, observed: Observation) -> Observation:
         """Send one request with the choices and the workloads' answers of an observation.
@@ -240,6 +240,13 @@ def _misfits(mesh: Mesh, file: ScenarioFile) -> Iterator[Diagnostic]:
         yield from _client_misfits(mesh, client)
 
 
+def _not_plain(requests: Sequence[Request]) -> Iterator[Diagnostic]:
+    for at, request in enumerate(requests, start=1):
+        if request.protocol != "http1" or request.url.lower().startswith("https:"):
+            name = request.id or f"request-{at}"
+            yield diagnose("request-not-simulated", request=name, protocol=request.protocol)
+
+
 def _client_misfits(mesh: Mesh, client: Client) -> Iterator[Diagnostic]:
     for name in (client.from_, client.via):
         if name in (None, OUTSIDE):
@@ -255,5 +262,9 @@ def _refuse(diagnostics: Sequence[Diagnostic]) -> None:
         raise ScenarioError(diagnostics)
 
 
-def _too_much(what: str) -> ScenarioError:
+def _too_much(stopped: Exception, events: int) -> ScenarioError:
+    if isinstance(stopped, TooManyRequestsError):
+        what = f"more than {MAX_UNDER_WAY:,} requests were inside proxies at a time"
+    else:
+        what = f"it took more than {events:,} events"
     return ScenarioError((diagnose("scenario-too-much", what=what),))

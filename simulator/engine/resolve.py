@@ -47,22 +47,31 @@ def resolve(mesh: Mesh, client: Pod | None, url: str, via: str | None = None) ->
 
     Raises simulator.istiod.registry.UnknownProxyError for an unknown `via`.
     """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        host = ""
+    if not host:
+        return Target(
+            authority="", path="", error=f"{url!r} is not a URL such as http://reviews:9080/"
+        )
     authority = parts.netloc.rpartition("@")[2]
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    places: list[Place] | None
     if via:
         places = _via(mesh, via, port, inside=client is not None)
     elif client is None:
         places = _from_outside(mesh, host, port)
     else:
         places = _look_up(mesh, client, host, port)
-    if not places:
+    if places is None:
         return Target(authority=authority, path=path, error=f"could not resolve host: {host}")
     if client is not None and client.sidecar:
         connections = tuple(captured(client, address, number) for address, number in places)
         return Target(authority=authority, path=path, connections=connections)
+    # Whoever is not captured by a sidecar is sent on by kube-proxy.
     behind = tuple(pod for place in places for pod in _behind(mesh, *place))
     error = "" if behind else f"connection refused: nothing serves {host}:{port}"
     return Target(authority=authority, path=path, addresses=behind, error=error)
@@ -80,15 +89,19 @@ def captured(client: Pod, address: str, port: int) -> Connection:
 
 
 def _via(mesh: Mesh, via: str, port: int, *, inside: bool) -> list[Place]:
-    pods = mesh.pods_of(via)
+    first = mesh.pod(via)
+    pods = (first,) if via == first.ref else mesh.pods_of(first.deployment)
     service = _gateway_service(mesh, pods)
     if service is None:
         return [(pod.ip, port) for pod in pods]
     return [(service.ip, port)] if inside else _behind(mesh, service.ip, port)
 
 
-def _from_outside(mesh: Mesh, host: str, port: int) -> list[Place]:
-    """Return the gateway that a host means: by its own name or address, or by what it serves."""
+def _from_outside(mesh: Mesh, host: str, port: int) -> list[Place] | None:
+    """Return the gateway that a host means: by its own name or address, or by what it serves.
+
+    `None` for a host that no gateway has to do with.
+    """
     gateways = [pod for pod in mesh.pods if pod.gateway]
     for pod in gateways:
         if host == pod.ip:
@@ -102,11 +115,11 @@ def _from_outside(mesh: Mesh, host: str, port: int) -> list[Place]:
             chosen = tuple(pod for pod in gateways if selector <= pod.labels.items())
             service = _gateway_service(mesh, chosen)
             return _behind(mesh, service.ip, port) if service else [(p.ip, port) for p in chosen]
-    return []
+    return None
 
 
-def _look_up(mesh: Mesh, client: Pod, host: str, port: int) -> list[Place]:
-    """Return what DNS tells a pod of a host."""
+def _look_up(mesh: Mesh, client: Pod, host: str, port: int) -> list[Place] | None:
+    """Return what DNS tells a pod of a host; `None` if it does not know the name."""
     if _is_address(host):
         return [(host, port)]
     for name in (host, f"{host}.{client.namespace}{_DOMAIN}", f"{host}{_DOMAIN}", f"{host}.{_TOP}"):
@@ -116,7 +129,7 @@ def _look_up(mesh: Mesh, client: Pod, host: str, port: int) -> list[Place]:
         if service is not None and service.endpoints:
             return [(address, port) for address in _addresses(service)]
     if "." not in host or host.endswith(f".{_TOP}"):
-        return []
+        return None
     return [(_SOMEWHERE, port)]
 
 

@@ -1,4 +1,4 @@
-"""Which request headers an observation shows: those that mean the same in both planes."""
+"""Which headers an observation shows: those that mean the same in both planes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ VOLATILE = frozenset(
         "x-envoy-decorator-operation",
         "x-envoy-peer-metadata",
         "x-envoy-peer-metadata-id",
+        "x-envoy-upstream-service-time",
         "x-forwarded-client-cert",
         "x-forwarded-for",
         "x-forwarded-proto",

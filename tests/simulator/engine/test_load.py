@@ -1,0 +1,65 @@
+"""Open and closed loops, against their arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.scenario import Run
+from tests.support.mesh import deployment, scenario, service
+
+MS = 1_000_000
+
+
+def run(*clients: dict[str, Any], duration: str = "10s", latency: str = "10ms") -> Run:
+    given = {"from": "client.default", "url": "http://a:9080/"}
+    return scenario(
+        service("a"),
+        deployment("a", "a"),
+        deployment("client", "client", sidecar=False),
+        workloads={"a": {"latency": latency}},
+        network={"latency": "0ms"},
+        clients=[given | one for one in clients],
+        duration=duration,
+    ).run()
+
+
+def test_users_wait_for_the_answer_and_think() -> None:
+    seen = run({"name": "c", "users": 1, "think": "15ms"}, duration="100ms")
+
+    assert (seen.requests["start_ns"] / MS).tolist() == [0, 25, 50, 75]
+
+
+def test_an_open_loop_keeps_its_rate_however_slow_the_answers() -> None:
+    seen = run({"name": "c", "rate": 100}, latency="5s")
+
+    # A Poisson count: within four standard deviations.
+    assert len(seen.requests) == pytest.approx(1000, abs=4 * np.sqrt(1000))
+    assert seen.requests["start_ns"].max() < 10_000 * MS
+
+
+def test_arrivals_are_random_not_regular() -> None:
+    seen = run({"name": "c", "rate": 100})
+    gaps = np.diff(np.sort(seen.requests["start_ns"])) / MS
+
+    assert gaps.mean() == pytest.approx(10, rel=0.15)
+    assert gaps.std() == pytest.approx(10, rel=0.15)
+
+
+def test_load_starts_and_stops_when_it_is_told() -> None:
+    seen = run({"name": "c", "rate": 1000, "start": "2s", "stop": "3s"})
+    starts = seen.requests["start_ns"] / MS
+
+    assert 2000 <= starts.min() < 2050
+    assert 2950 < starts.max() < 3000
+
+
+def test_one_more_client_leaves_the_others_requests_where_they_were() -> None:
+    alone = run({"name": "c", "rate": 100})
+    beside = run({"name": "c", "rate": 100}, {"name": "d", "rate": 50})
+    number = beside.names.index("c")
+    mine = beside.requests[beside.requests["client"] == number]
+
+    assert np.sort(mine["start_ns"]).tolist() == np.sort(alone.requests["start_ns"]).tolist()
