@@ -36,7 +36,7 @@ from simulator.istiod.registry import Mesh, Pod, UnknownProxyError
 from simulator.observe.explain import FieldRef, source_of
 from simulator.observe.observation import Observation
 
-__all__ = ["Run", "Scenario", "ScenarioError"]
+__all__ = ["Request", "Run", "Scenario", "ScenarioError"]
 
 
 class ScenarioError(Exception):

@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any, Protocol
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
-from simulator.engine.draws import exponentials, log_normals, uniforms
+from simulator.engine.draws import exponentials, integers, log_normals, uniforms
 from simulator.engine.kernel import Agenda, Timer
 
 _SECOND_NS = 1_000_000_000
@@ -36,9 +38,7 @@ _PLENTY = 10**9
 
 def processes(requests: int) -> int:
     """Send so many requests through idiomatic SimPy; return the number of events."""
-    model = _Processes()
-    model.env.process(model.source(requests))
-    model.env.run()
+    model = _processes(requests)
     assert len(model.latencies) == requests
     return next(model.env._eid)  # noqa: SLF001 - SimPy counts its events nowhere else
 
@@ -103,6 +103,21 @@ def callbacks(requests: int) -> int:
     return _PLENTY - left
 
 
+def latencies(requests: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the requests' latencies in seconds: with callbacks, and with processes."""
+    ours = _Callbacks(requests)
+    ours.agenda.call_after(ours.gap(), ours.arrive)
+    ours.agenda.drain(_PLENTY)
+    return np.array(ours.latencies_ns) / _SECOND_NS, np.array(_processes(requests).latencies)
+
+
+def _processes(requests: int) -> _Processes:
+    model = _Processes()
+    model.env.process(model.source(requests))
+    model.env.run()
+    return model
+
+
 class Done(Protocol):
     """Takes the end of a call: `fine` says whether there was an answer in time."""
 
@@ -119,7 +134,8 @@ class _Callbacks:
         self.gap = exponentials(_SEED, "gap", _SECOND_NS / _RATE)
         self.network = exponentials(_SEED, "network", _NETWORK * _SECOND_NS)
         self.work = log_normals(_SEED, "work", _MEDIAN * _SECOND_NS, _SIGMA)
-        self.uniform = uniforms(_SEED, "choices")
+        self.integer = integers(_SEED, "choices")
+        self.uniform = uniforms(_SEED, "back-off")
         self.timers = [self.agenda.timers(round(one * _SECOND_NS)) for one in _TIMEOUTS]
         self.replicas = [[_Replica(self) for _ in range(_REPLICAS)] for _ in _TIMEOUTS]
         self._left = requests
@@ -181,10 +197,14 @@ class _Call:
     def attempt(self, _: object = None) -> None:
         """Send the request to the less loaded of two replicas."""
         model = self.model
-        first = int(model.uniform() * _REPLICAS)
-        second = (first + 1 + int(model.uniform() * (_REPLICAS - 1))) % _REPLICAS
         replicas = model.replicas[self.service]
-        replica = min(replicas[first], replicas[second], key=_outstanding)
+        # One draw gives both: the first, and how far the second is from it.
+        drawn = model.integer()
+        first = drawn % _REPLICAS
+        replica = replicas[first]
+        other = replicas[(first + 1 + (drawn >> 32) % (_REPLICAS - 1)) % _REPLICAS]
+        if other.outstanding < replica.outstanding:
+            replica = other
         replica.outstanding += 1
         self._attempts += 1
         self._attempt = _Attempt(self, replica)
@@ -240,7 +260,3 @@ class _Attempt:
         self.fine = fine
         agenda = self._call.model.agenda
         agenda.call_after(self._call.model.network(), self._call.answered, self)
-
-
-def _outstanding(replica: _Replica) -> int:
-    return replica.outstanding

@@ -19,9 +19,14 @@ _MILLISECOND_NS = 1_000_000
 
 def summary(run: Run, *, width: int = 110) -> str:
     """Return the summary as plain text, at most `width` columns wide."""
+    return rendered(tables(run), width=width)
+
+
+def rendered(what: RenderableType, *, width: int) -> str:
+    """Return something rich as plain text, without blanks at the ends of lines."""
     console = Console(width=width, record=True, file=io.StringIO(), color_system=None)
-    console.print(tables(run))
-    return console.export_text()
+    console.print(what)
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
 
 
 def tables(run: Run) -> RenderableType:
@@ -63,7 +68,7 @@ def _clients(figures: Summary) -> Table:
 def _services(figures: Summary) -> Table:
     table = _table("Services", ("service",), ("flags", "versions"))
     for service in figures.services:
-        host = service.host.removesuffix(".svc.cluster.local")
+        host = service.host.removesuffix(".svc.cluster.local").removesuffix(".default")
         shown = _counts(service.flags), _shares(service.versions)
         table.add_row(host, *_cells(service.figures), *shown)
     return table
@@ -72,14 +77,17 @@ def _services(figures: Summary) -> Table:
 def _edges(figures: Summary) -> Table:
     table = _table("Who called whom", ("from", "to"), ())
     for edge in figures.edges:
-        table.add_row(edge.source, edge.destination, *_cells(edge.figures))
+        names = (name.removesuffix(".default") for name in (edge.source, edge.destination))
+        table.add_row(*names, *_cells(edge.figures))
     return table
 
 
 def _table(title: str, names: Iterable[str], others: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"\n{title}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for name in names:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, overflow="fold")
     for name in _FIGURES:
         table.add_column(name, justify="right", no_wrap=True)
     for name in others:
