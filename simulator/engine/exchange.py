@@ -10,11 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from simulator.engine.kernel import Timer
+from simulator.envoy.access_log import Record
+from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.draws import Forced
 from simulator.envoy.listener import Accepted, Connection
 from simulator.envoy.request import Request
 from simulator.istiod.registry import Pod
+from simulator.observe.explain import Node
 
 if TYPE_CHECKING:
     from simulator.engine.world import ProxyNode, World
@@ -45,7 +48,7 @@ class Receiver(Protocol):
 class Trace:
     """One client's request with everything that it causes, retries and further calls."""
 
-    __slots__ = ("explain", "number", "passages", "playback")
+    __slots__ = ("crossings", "explain", "number", "playback")
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class Trace:
     ) -> None:
         self.number = number
         self.explain = explain
-        self.passages: list[Passage] | None = [] if keep else None
+        self.crossings: list[Crossing] | None = [] if keep else None
         """In the order in which the proxies received it; absent where nobody looks."""
         self.playback = playback
 
@@ -71,6 +74,59 @@ class Playback(Protocol):
 
     def work(self, pod: Pod, port: int, now: int) -> tuple[int, int | None]:
         """Return what the workload's next answer was, and when it is due (`None`: never)."""
+        ...
+
+
+class Crossing(Protocol):
+    """A request inside one proxy, as HTTP or as the bytes of a connection."""
+
+    @property
+    def node(self) -> ProxyNode:
+        """Return the proxy."""
+        ...
+
+    @property
+    def direction(self) -> str:
+        """Return `outbound`, `inbound` or `gateway`."""
+        ...
+
+    @property
+    def accepted(self) -> Accepted:
+        """Return where its connection ended in the proxy."""
+        ...
+
+    @property
+    def trace(self) -> Trace:
+        """Return the client's request that caused it."""
+        ...
+
+    @property
+    def protocol(self) -> str | None:
+        """Return what the proxy reads, if anything."""
+        ...
+
+    @property
+    def received_ns(self) -> int:
+        """Return when it came."""
+        ...
+
+    @property
+    def ended_ns(self) -> int:
+        """Return when the proxy was done with it; -1 before."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """Return what became of it, in a few words."""
+        ...
+
+    @property
+    def reasons(self) -> Node | None:
+        """Return why; absent unless asked for."""
+        ...
+
+    def record(self) -> Record:
+        """Return what the access log would say."""
         ...
 
 
@@ -98,7 +154,10 @@ class Delivery:
         self._receiver: Receiver | None = None
         self._abandoned = False
         self._answered = False
-        world.agenda.call_after(world.one_way(), self._arrive)
+
+    def send(self) -> None:
+        """Set off."""
+        self._world.agenda.call_after(self._world.one_way(), self._arrive)
 
     def answer(self, answer: Answer) -> None:
         """Carry an answer back, unless nobody waits for it."""
@@ -132,11 +191,22 @@ class Delivery:
 class Local:
     """A request handed to the workload beside the proxy, without a network between."""
 
-    __slots__ = ("_sender", "receiver")
+    __slots__ = ("_node", "_port", "_receiver", "_request", "_sender", "_trace")
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(
+        self, sender: Sender, node: ProxyNode, port: int, request: Request, trace: Trace
+    ) -> None:
         self._sender: Sender | None = sender
-        self.receiver: Receiver | None = None
+        self._node = node
+        self._port = port
+        self._request = request
+        self._trace = trace
+        self._receiver: Receiver | None = None
+
+    def send(self) -> None:
+        """Hand the request over; the answer may come at once."""
+        node = self._node
+        self._receiver = node.world.work(node.pod, self._port, self._request, self, self._trace)
 
     def answer(self, answer: Answer) -> None:
         """Hand the answer over, unless nobody waits for it."""
@@ -146,8 +216,23 @@ class Local:
     def abandon(self) -> None:
         """Give it up."""
         self._sender = None
-        if self.receiver is not None:
-            self.receiver.disconnect()
+        if self._receiver is not None:
+            self._receiver.disconnect()
+
+
+def deliver(
+    sender: Sender,
+    node: ProxyNode,
+    direction: str,
+    endpoint: Endpoint,
+    request: Request,
+    trace: Trace,
+) -> Delivery | Local:
+    """Return how a request gets from a proxy to an endpoint; `send` sets it off."""
+    if direction == "inbound" and node.is_own(endpoint.address):
+        return Local(sender, node, endpoint.port, request, trace)
+    place = endpoint.address, endpoint.port
+    return Delivery(node.world, sender, node.pod, place, request, trace)
 
 
 class Passage:
@@ -155,6 +240,8 @@ class Passage:
 
     __slots__ = ("_attempt_timer", "_delivery", "_route_timer", "_sender", "accepted", "direction",
                  "ended_ns", "finish", "node", "received_ns", "stream", "trace")  # fmt: skip
+
+    protocol: str | None = "HTTP/1.1"
 
     def __init__(
         self, node: ProxyNode, direction: str, accepted: Accepted, sender: Sender, trace: Trace
@@ -204,6 +291,25 @@ class Passage:
             self._give_up()
             self._obey(self.stream.on_disconnect(self.node.world.agenda.now))
 
+    def record(self) -> Record:
+        """Return what the access log would say."""
+        return self.stream.record()
+
+    @property
+    def reasons(self) -> Node | None:
+        """Return why all this happened; absent unless asked for."""
+        return self.stream.node
+
+    @property
+    def outcome(self) -> str:
+        """Return what became of the request, in a few words."""
+        finish = self.finish
+        if finish is None:
+            return "is still at it"
+        status = finish.response.status if finish.response else "nothing: the client is gone"
+        flags = f" with {','.join(finish.flags)}" if finish.flags else ""
+        return f"answers {status}{flags} ({finish.details})"
+
     def _obey(self, command: Command | None) -> None:
         if isinstance(command, Attempt):
             self._attempt(command)
@@ -221,21 +327,10 @@ class Passage:
             self._attempt_timer = agenda.timers(attempt.per_try_timeout_ns).start(
                 self._time_out_attempt
             )
-        endpoint = attempt.endpoint
-        if self.direction == "inbound" and self.node.is_own(endpoint.address):
-            local = self._delivery = Local(self)
-            local.receiver = self.node.world.work(
-                self.node.pod, endpoint.port, attempt.request, local, self.trace
-            )
-            return
-        self._delivery = Delivery(
-            self.node.world,
-            self,
-            self.node.pod,
-            (endpoint.address, endpoint.port),
-            attempt.request,
-            self.trace,
+        self._delivery = deliver(
+            self, self.node, self.direction, attempt.endpoint, attempt.request, self.trace
         )
+        self._delivery.send()
 
     def _resume(self, _: object) -> None:
         # The route's time-out or a disconnect may have come first.

@@ -20,6 +20,7 @@ class Observed:
         self, observed: Observation, mesh: Mesh, configuration: Callable[[Pod], Config]
     ) -> None:
         self._hops = list(observed.hops)
+        self._status = observed.status
         self._mesh = mesh
         self._configuration = configuration
         self._claimed: set[int] = set()
@@ -47,6 +48,9 @@ class Observed:
             return 200, now
         if _GONE in hop.response_flags:
             return 200, None
+        if hop.protocol is None and not hop.response_flags:
+            # Carried as TCP: the proxy did not read what the workload said.
+            return self._status or 200, now + (hop.duration_ns or 0)
         if hop.details != _UPSTREAM or hop.status is None:
             # The proxy answered by itself, before its workload did: it gave up waiting.
             return 200, None

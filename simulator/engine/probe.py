@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from simulator.config.scenario import Request as Wanted
 from simulator.engine.ask import Ask, request_of
-from simulator.engine.exchange import Passage, Playback, Trace
+from simulator.engine.exchange import Crossing, Playback, Trace
 from simulator.engine.resolve import OUTSIDE
 from simulator.engine.world import World
 from simulator.envoy.commands import Response
@@ -42,10 +42,10 @@ def probe(
     ask = Ask(world, target, trace, _ignore)
     ask.send(client, request_of(target, wanted.method, wanted.headers))
     world.agenda.drain(MAX_EVENTS)
-    passages = trace.passages or []
+    crossings = trace.crossings or []
     response = ask.answer_ if isinstance(ask.answer_, Response) else None
     return of_hops(
-        tuple(hop(world.mesh, passage) for passage in passages),
+        tuple(hop(world.mesh, crossing) for crossing in crossings),
         id=id,
         n=n,
         status=response.status if response else None,
@@ -53,28 +53,28 @@ def probe(
         response_headers=shown(response.headers) if response else None,
         body=response.body[:BODY_LENGTH] if response else None,
         error=ask.error,
-        explain=_explained(wanted, ask, passages, source) if source else None,
+        explain=_explained(wanted, ask, crossings, source) if source else None,
     )
 
 
-def hop(mesh: Mesh, passage: Passage) -> Hop:
-    """Return what a proxy's access log would say of a passage."""
-    record = passage.stream.record()
+def hop(mesh: Mesh, crossing: Crossing) -> Hop:
+    """Return what a proxy's access log would say of a request."""
+    record = crossing.record()
     headers = record.request_headers_upstream
-    ended = passage.ended_ns >= 0
+    ended = crossing.ended_ns >= 0
     return Hop(
-        proxy=passage.node.pod.ref,
-        direction=passage.direction,
+        proxy=crossing.node.pod.ref,
+        direction=crossing.direction,
         status=record.status,
         response_flags=record.flags,
         details=record.details or None,
-        protocol="HTTP/1.1",
+        protocol=crossing.protocol,
         route=record.route,
         virtual_host=record.virtual_host,
         cluster=record.cluster,
         upstream=upstream(mesh, record.endpoint) if record.endpoint else None,
         attempts=record.attempts,
-        duration_ns=passage.ended_ns - passage.received_ns if ended else None,
+        duration_ns=crossing.ended_ns - crossing.received_ns if ended else None,
         request_headers_upstream=shown(headers) if headers is not None else None,
     )
 
@@ -93,7 +93,7 @@ def upstream(mesh: Mesh, address: str) -> Upstream:
     return Upstream(address=address)
 
 
-def _explained(wanted: Wanted, ask: Ask, passages: list[Passage], source: Source) -> Node:
+def _explained(wanted: Wanted, ask: Ask, crossings: list[Crossing], source: Source) -> Node:
     answer = ask.answer_
     if isinstance(answer, Response):
         reason = f"{wanted.from_} is answered {answer.status}"
@@ -104,25 +104,18 @@ def _explained(wanted: Wanted, ask: Ask, passages: list[Passage], source: Source
         name=f"{wanted.method} {wanted.url}",
         outcome=Outcome.NOTE,
         reason=reason,
-        children=tuple(_explained_hop(passage, source) for passage in passages),
+        children=tuple(_explained_hop(crossing, source) for crossing in crossings),
     )
 
 
-def _explained_hop(passage: Passage, source: Source) -> Node:
-    proxy = passage.node.pod.ref
-    finish = passage.finish
-    if finish is None:
-        reason = "the request is still under way"
-    else:
-        status = finish.response.status if finish.response else "nothing: the client is gone"
-        flags = f" with {','.join(finish.flags)}" if finish.flags else ""
-        reason = f"answers {status}{flags} ({finish.details})"
-    children = (passage.accepted.node, passage.stream.node)
+def _explained_hop(crossing: Crossing, source: Source) -> Node:
+    proxy = crossing.node.pod.ref
+    children = (crossing.accepted.node, crossing.reasons)
     return Node(
         what="proxy",
-        name=f"{proxy} {passage.direction}",
+        name=f"{proxy} {crossing.direction}",
         outcome=Outcome.NOTE,
-        reason=reason,
+        reason=crossing.outcome,
         children=tuple(_sourced(child, proxy, source) for child in children if child),
     )
 

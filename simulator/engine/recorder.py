@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from simulator.engine.ask import Ask
-from simulator.engine.exchange import Passage
+from simulator.engine.exchange import Crossing
 from simulator.envoy.commands import Response
 from simulator.observe.record import Names, Rows
 
 DIRECTIONS = ("outbound", "inbound", "gateway")
+NO_STATUS = -1
+CARRIED = 0
 
 _REQUESTS = {
     "request": "i8",
@@ -35,7 +37,8 @@ _HOPS = {
 class Recorder:
     """The tables of a run; rows are in the order in which things ended.
 
-    `status` is -1 where there was no response; the other numbers are of `names`.
+    `status` is NO_STATUS where there was no response, and CARRIED where a proxy read none
+    because it carried TCP; the other numbers are of `names`, -1 is none.
     """
 
     def __init__(self) -> None:
@@ -47,7 +50,7 @@ class Recorder:
     def answered(self, client: int, ask: Ask) -> None:
         """Take a client's request that has ended; `client` is a number of `names`."""
         answer = ask.answer_
-        status, pod, error = -1, -1, -1
+        status, pod, error = NO_STATUS, -1, -1
         if isinstance(answer, Response):
             status = answer.status
             for name, value in answer.headers:
@@ -66,17 +69,21 @@ class Recorder:
             error,
         )
 
-    def passed(self, passage: Passage) -> None:
-        """Take a passage that has ended."""
-        record = passage.stream.record()
+    def passed(self, crossing: Crossing) -> None:
+        """Take what a proxy is done with."""
+        record = crossing.record()
+        status = record.status
+        if status is None:
+            carried = crossing.protocol is None and not record.flags
+            status = CARRIED if carried else NO_STATUS
         number = self.names.number
         self.hops.append(
-            passage.trace.number,
-            number(passage.node.pod.ref),
-            self._directions[passage.direction],
-            passage.received_ns,
-            passage.ended_ns - passage.received_ns,
-            -1 if record.status is None else record.status,
+            crossing.trace.number,
+            number(crossing.node.pod.ref),
+            self._directions[crossing.direction],
+            crossing.received_ns,
+            crossing.ended_ns - crossing.received_ns,
+            status,
             number(",".join(record.flags)),
             number(record.cluster),
             number(record.endpoint),

@@ -72,9 +72,9 @@ def resolve(mesh: Mesh, client: Pod | None, url: str, via: str | None = None) ->
         connections = tuple(captured(client, address, number) for address, number in places)
         return Target(authority=authority, path=path, connections=connections)
     # Whoever is not captured by a sidecar is sent on by kube-proxy.
-    behind = tuple(pod for place in places for pod in _behind(mesh, *place))
-    error = "" if behind else f"connection refused: nothing serves {host}:{port}"
-    return Target(authority=authority, path=path, addresses=behind, error=error)
+    addresses = tuple(each for place in places for each in behind(mesh, *place))
+    error = "" if addresses else f"connection refused: nothing serves {host}:{port}"
+    return Target(authority=authority, path=path, addresses=addresses, error=error)
 
 
 def captured(client: Pod, address: str, port: int) -> Connection:
@@ -94,7 +94,7 @@ def _via(mesh: Mesh, via: str, port: int, *, inside: bool) -> list[Place]:
     service = _gateway_service(mesh, pods)
     if service is None:
         return [(pod.ip, port) for pod in pods]
-    return [(service.ip, port)] if inside else _behind(mesh, service.ip, port)
+    return [(service.ip, port)] if inside else behind(mesh, service.ip, port)
 
 
 def _from_outside(mesh: Mesh, host: str, port: int) -> list[Place] | None:
@@ -108,13 +108,13 @@ def _from_outside(mesh: Mesh, host: str, port: int) -> list[Place] | None:
             return [(pod.ip, port)]
         service = _gateway_service(mesh, (pod,))
         if service is not None and (host in _names(service) or host == service.ip):
-            return _behind(mesh, service.ip, port)
+            return behind(mesh, service.ip, port)
     for gateway in mesh.manifests.of("Gateway"):
         if any(_serves(one, host) for server in gateway.spec.servers for one in server.hosts):
             selector = (gateway.spec.selector or {}).items()
             chosen = tuple(pod for pod in gateways if selector <= pod.labels.items())
             service = _gateway_service(mesh, chosen)
-            return _behind(mesh, service.ip, port) if service else [(p.ip, port) for p in chosen]
+            return behind(mesh, service.ip, port) if service else [(p.ip, port) for p in chosen]
     return None
 
 
@@ -137,7 +137,7 @@ def _addresses(service: Service) -> list[str]:
     return list(dict.fromkeys(endpoint.address for endpoint in service.endpoints))
 
 
-def _behind(mesh: Mesh, address: str, port: int) -> list[Place]:
+def behind(mesh: Mesh, address: str, port: int) -> list[Place]:
     """Return the places that kube-proxy may send a connection to."""
     for service in mesh.services.values():
         if service.ip == address:

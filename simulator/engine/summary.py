@@ -1,6 +1,7 @@
 """What a run's rows say: rates, shares of success, latencies, flags and versions.
 
-A response is a success unless its status is 5xx; no response is a failure. Percentiles
+A response is a success unless its status is 5xx; no response is a failure, and a
+connection that a proxy carried unread is a success. Percentiles
 are the smallest latency that so many requests did not exceed (nearest rank).
 """
 

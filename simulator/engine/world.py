@@ -11,9 +11,10 @@ from typing import Protocol
 
 from simulator.config.scenario import Behaviour, ScenarioFile
 from simulator.engine.draws import ProxyChance, integers, sampler
-from simulator.engine.exchange import Delivery, Passage, Receiver, Sender, Trace
+from simulator.engine.exchange import Crossing, Delivery, Passage, Receiver, Sender, Trace
 from simulator.engine.kernel import Agenda
-from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Target, resolve
+from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Place, Target, behind, resolve
+from simulator.engine.tunnel import Tunnel
 from simulator.engine.workload import Replica, Work
 from simulator.envoy.commands import Reset
 from simulator.envoy.compile import Config
@@ -35,8 +36,8 @@ class TooManyRequestsError(Exception):
 class Observer(Protocol):
     """Whoever keeps what happened."""
 
-    def passed(self, passage: Passage) -> None:
-        """Take a passage that has ended."""
+    def passed(self, crossing: Crossing) -> None:
+        """Take what a proxy is done with."""
         ...
 
 
@@ -113,20 +114,20 @@ class World:
             self._enter(self.node(client), "outbound", connection, request, sender, trace)
         elif target.addresses:
             place = target.addresses[self._pick(len(target.addresses))]
-            Delivery(self, sender, client, place, request, trace)
+            Delivery(self, sender, client, place, request, trace).send()
         else:
             sender.answer(Reset.LOCAL_CONNECTION_FAILURE)
 
     def receive(
         self,
-        place: tuple[str, int],
+        place: Place,
         source_ip: str,
         request: Request,
         sender: Sender,
         trace: Trace,
     ) -> Receiver | None:
         """Take a request that has crossed the network; return who has it now, if anyone."""
-        address, port = place
+        address, port = self._forwarded(place)
         pod = self._pods.get(address)
         if pod is None:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
@@ -158,11 +159,11 @@ class World:
             work.play(*trace.playback.work(pod, port, self.agenda.now))
         return work
 
-    def leave(self, passage: Passage) -> None:
-        """Take notice that a passage has ended."""
+    def leave(self, crossing: Crossing) -> None:
+        """Take notice that a proxy is done with a request."""
         self._under_way -= 1
         if self._observer is not None:
-            self._observer.passed(passage)
+            self._observer.passed(crossing)
 
     def node(self, pod: Pod) -> ProxyNode:
         """Return a pod's proxy."""
@@ -182,20 +183,28 @@ class World:
         trace: Trace,
     ) -> Receiver | None:
         accepted = node.accept(connection, explain=trace.explain)
-        if isinstance(accepted, Miss) or accepted.http is None:
-            closed = isinstance(accepted, Miss) and accepted.stage == "listener"
+        if isinstance(accepted, Miss):
+            refused = accepted.stage == "listener"
             sender.answer(
-                Reset.REMOTE_CONNECTION_FAILURE if closed else Reset.CONNECTION_TERMINATION
+                Reset.REMOTE_CONNECTION_FAILURE if refused else Reset.CONNECTION_TERMINATION
             )
             return None
         self._under_way += 1
         if self._under_way > MAX_UNDER_WAY:
             raise TooManyRequestsError
-        passage = Passage(node, direction, accepted, sender, trace)
-        if trace.passages is not None:
-            trace.passages.append(passage)
-        passage.start(connection, request)
-        return passage
+        kind = Tunnel if accepted.http is None else Passage
+        crossing = kind(node, direction, accepted, sender, trace)
+        if trace.crossings is not None:
+            trace.crossings.append(crossing)
+        crossing.start(connection, request)
+        return crossing
+
+    def _forwarded(self, place: Place) -> Place:
+        """Return the pod's place that kube-proxy makes of a service's; others as they are."""
+        if place[0] in self._pods:
+            return place
+        places = behind(self.mesh, *place)
+        return places[self._pick(len(places))] if places else place
 
     def _replica(self, pod: Pod) -> Replica:
         found = self._replicas.get(pod.ref)

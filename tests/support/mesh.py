@@ -13,9 +13,11 @@ from simulator.scenario import Scenario
 PORT = 9080
 
 
-def service(app: str, *, port: int = PORT, namespace: str = "default") -> str:
+def service(
+    app: str, *, port: int = PORT, namespace: str = "default", port_name: str = "http"
+) -> str:
     """Return a Service for all pods labelled `app`."""
-    spec = {"selector": {"app": app}, "ports": [{"name": "http", "port": port}]}
+    spec = {"selector": {"app": app}, "ports": [{"name": port_name, "port": port}]}
     return _object("v1", "Service", app, namespace, spec)
 
 

@@ -1,0 +1,94 @@
+"""A request that crosses a proxy as bytes: the proxy carries a connection and reads nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.engine.exchange import Answer, Delivery, Local, Sender, Trace, deliver
+from simulator.envoy.access_log import Record
+from simulator.envoy.commands import Reset, Response
+from simulator.envoy.listener import Accepted, Connection
+from simulator.envoy.request import Request
+from simulator.envoy.session import Session
+from simulator.observe.explain import Node
+
+if TYPE_CHECKING:
+    from simulator.engine.world import ProxyNode
+
+
+class Tunnel:
+    """A connection inside one proxy, from its arrival to its end; each carries one request."""
+
+    __slots__ = ("_delivery", "_sender", "_session", "accepted", "direction", "ended_ns",
+                 "node", "received_ns", "trace")  # fmt: skip
+
+    protocol: str | None = None
+
+    def __init__(
+        self, node: ProxyNode, direction: str, accepted: Accepted, sender: Sender, trace: Trace
+    ) -> None:
+        self._sender = sender
+        self._delivery: Delivery | Local | None = None
+        self.node = node
+        self.direction = direction
+        self.accepted = accepted
+        self.trace = trace
+        self.received_ns: int = node.world.agenda.now
+        self.ended_ns = -1
+
+    def start(self, connection: Connection, request: Request) -> None:
+        """Take the connection with what comes along it."""
+        node, playback = self.node, self.trace.playback
+        assert self.accepted.tcp is not None, "only TCP is carried"
+        self._session = Session(
+            self.accepted.tcp,
+            connection,
+            node.chance.begin(),
+            upstreams=node.proxy.upstreams,
+            forced=playback.claim(node.pod, self.direction) if playback else None,
+        )
+        endpoint = self._session.start()
+        if endpoint is None:
+            self._leave(Reset.CONNECTION_TERMINATION)
+        else:
+            self._delivery = deliver(self, self.node, self.direction, endpoint, request, self.trace)
+            self._delivery.send()
+
+    def answer(self, answer: Answer) -> None:
+        """Take what comes back along the connection."""
+        if isinstance(answer, Response):
+            self._session.end()
+            self._leave(answer)
+        else:
+            self._session.failure()
+            self._leave(Reset.CONNECTION_TERMINATION)
+
+    def disconnect(self) -> None:
+        """Take notice that the client has closed the connection."""
+        if self.ended_ns < 0:
+            if self._delivery is not None:
+                self._delivery.abandon()
+            self._session.end()
+            self._leave(None)
+
+    def record(self) -> Record:
+        """Return what the access log would say."""
+        return self._session.record()
+
+    @property
+    def reasons(self) -> Node:
+        """Return what became of the connection, and why."""
+        return self._session.node
+
+    @property
+    def outcome(self) -> str:
+        """Return what became of it, in a few words."""
+        flags = ",".join(self._session.record().flags)
+        return f"cuts the connection off with {flags}" if flags else "carries the connection as TCP"
+
+    def _leave(self, answer: Answer | None) -> None:
+        self._delivery = None
+        self.ended_ns = self.node.world.agenda.now
+        self.node.world.leave(self)
+        if answer is not None:
+            self._sender.answer(answer)
