@@ -14,15 +14,12 @@ from simulator.observe.explain import FieldRef
 
 CONNECTION = Connection(address="10.96.0.1", port=5432)
 ENDPOINTS = (Endpoint(address="10.0.0.1", port=1), Endpoint(address="10.0.0.2", port=2))
-CLUSTERS = {
-    one.name: Upstream(one)
-    for one in (
-        Cluster(name="one", endpoints=ENDPOINTS[:1]),
-        Cluster(name="two", endpoints=ENDPOINTS),
-        Cluster(name="empty"),
-        Cluster(name="passthrough", type=Discovery.ORIGINAL_DST),
-    )
-}
+CLUSTERS = (
+    Cluster(name="one", endpoints=ENDPOINTS[:1]),
+    Cluster(name="two", endpoints=ENDPOINTS),
+    Cluster(name="empty"),
+    Cluster(name="passthrough", type=Discovery.ORIGINAL_DST),
+)
 
 
 def session(
@@ -30,7 +27,8 @@ def session(
 ) -> Session:
     clusters = tuple(TcpCluster(name=name, weight=weight) for name in names)
     chain = TcpChain(field=FieldRef("listeners", "l"), stat_prefix="", clusters=clusters)
-    return Session(chain, CONNECTION, draws or Listed(), upstreams=CLUSTERS, forced=forced)
+    upstreams = {one.name: Upstream(one) for one in CLUSTERS}
+    return Session(chain, CONNECTION, draws or Listed(), upstreams=upstreams, forced=forced)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +71,16 @@ def test_a_refused_connection_is_not_tried_again() -> None:
 
 
 def test_active_connections_are_counted_until_they_end() -> None:
-    one = session("one")
+    upstream = Upstream(CLUSTERS[0])
+    chain = TcpChain(
+        field=FieldRef("listeners", "l"), stat_prefix="", clusters=(TcpCluster(name="one"),)
+    )
+    one = Session(chain, CONNECTION, Listed(), upstreams={"one": upstream})
     one.start()
-    during = CLUSTERS["one"].hosts["10.0.0.1:1"].active
+    during = upstream.hosts["10.0.0.1:1"].active
     one.end()
 
-    assert (during, CLUSTERS["one"].hosts["10.0.0.1:1"].active) == (1, 0)
+    assert (during, upstream.hosts["10.0.0.1:1"].active) == (1, 0)
 
 
 def test_observed_choices_are_made_again() -> None:
