@@ -14,7 +14,7 @@ from simulator.envoy.access_log import Record
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.draws import Forced
-from simulator.envoy.listener import Accepted, Connection
+from simulator.envoy.listener import Accepted, Connection, Miss
 from simulator.envoy.request import Request
 from simulator.istiod.registry import Pod
 from simulator.observe.explain import Node
@@ -48,7 +48,7 @@ class Receiver(Protocol):
 class Trace:
     """One client's request with everything that it causes, retries and further calls."""
 
-    __slots__ = ("crossings", "explain", "number", "playback")
+    __slots__ = ("crossings", "explain", "misses", "number", "playback")
 
     def __init__(
         self,
@@ -62,6 +62,8 @@ class Trace:
         self.explain = explain
         self.crossings: list[Crossing] | None = [] if keep else None
         """In the order in which the proxies received it; absent where nobody looks."""
+        self.misses: list[tuple[ProxyNode, str, Miss]] = []
+        """Connections that a proxy did not take, with its direction; where explained."""
         self.playback = playback
 
 

@@ -8,8 +8,9 @@ from simulator.config.scenario import Request as Wanted
 from simulator.engine.ask import Ask, request_of
 from simulator.engine.exchange import Crossing, Playback, Trace
 from simulator.engine.resolve import OUTSIDE
-from simulator.engine.world import World
+from simulator.engine.world import ProxyNode, World
 from simulator.envoy.commands import Response
+from simulator.envoy.listener import Miss
 from simulator.istiod.registry import Mesh
 from simulator.observe.explain import FieldRef, Node, Outcome
 from simulator.observe.headers import shown
@@ -53,7 +54,7 @@ def probe(
         response_headers=shown(response.headers) if response else None,
         body=response.body[:BODY_LENGTH] if response else None,
         error=ask.error,
-        explain=_explained(wanted, ask, crossings, source) if source else None,
+        explain=_explained(wanted, ask, source) if source else None,
     )
 
 
@@ -93,7 +94,7 @@ def upstream(mesh: Mesh, address: str) -> Upstream:
     return Upstream(address=address)
 
 
-def _explained(wanted: Wanted, ask: Ask, crossings: list[Crossing], source: Source) -> Node:
+def _explained(wanted: Wanted, ask: Ask, source: Source) -> Node:
     answer = ask.answer_
     if isinstance(answer, Response):
         reason = f"{wanted.from_} is answered {answer.status}"
@@ -104,7 +105,21 @@ def _explained(wanted: Wanted, ask: Ask, crossings: list[Crossing], source: Sour
         name=f"{wanted.method} {wanted.url}",
         outcome=Outcome.NOTE,
         reason=reason,
-        children=tuple(_explained_hop(crossing, source) for crossing in crossings),
+        children=(
+            *(_explained_hop(crossing, source) for crossing in ask.trace.crossings or ()),
+            *(_explained_miss(*miss, source) for miss in ask.trace.misses),
+        ),
+    )
+
+
+def _explained_miss(node: ProxyNode, direction: str, miss: Miss, source: Source) -> Node:
+    proxy = node.pod.ref
+    return Node(
+        what="proxy",
+        name=f"{proxy} {direction}",
+        outcome=Outcome.REJECTED,
+        reason=f"closes the connection: no {miss.stage} takes it",
+        children=(_sourced(miss.node, proxy, source),) if miss.node else (),
     )
 
 

@@ -184,6 +184,8 @@ class World:
     ) -> Receiver | None:
         accepted = node.accept(connection, explain=trace.explain)
         if isinstance(accepted, Miss):
+            if trace.explain:
+                trace.misses.append((node, direction, accepted))
             refused = accepted.stage == "listener"
             sender.answer(
                 Reset.REMOTE_CONNECTION_FAILURE if refused else Reset.CONNECTION_TERMINATION

@@ -12,7 +12,7 @@ import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from simulator.scenario import Run, Scenario
 from simulator.views.topology import layers, planned, seen
@@ -24,6 +24,7 @@ _STYLES = ("-", "--", "-.", ":")
 _MILLISECOND_NS = 1_000_000
 _SOUND = 0.999
 """Edges with a smaller share of successes are drawn in red."""
+_PERCENTILES = (0, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999)
 _FILL = {"client": "#FFFFFF", "gateway": YELLOW, "workload": "#CFE8F7"}
 
 
@@ -60,6 +61,8 @@ def latency(run: Run) -> Figure:
         values = np.percentile(rows["duration_ns"], known * 100, method="inverted_cdf")
         axes.plot(1 / (1 - known), values / _MILLISECOND_NS, **_look(at), label=name)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator([1 / (1 - share) for share in _PERCENTILES]))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_percentile_name))
     axes.set_xlabel("percentile of requests")
     axes.set_ylabel("latency in ms")
@@ -76,10 +79,11 @@ def shares(run: Run, name: str | None = None) -> Figure:
     chosen = name or run.clients[0]
     series = {one.name: one for one in run.series}[chosen]
     figure, axes = _figure(f"{chosen}: who served it")
-    seconds = np.arange(len(series.rate))
+    seconds = np.arange(len(series.rate) + 1)
     for at, (label, values) in enumerate(series.shares.items()):
         heights = [np.nan if value is None else value for value in values]
-        axes.step(seconds, heights, where="post", **_look(at), label=label)
+        # A step needs an end: the last second's value is drawn once more.
+        axes.step(seconds, [*heights, *heights[-1:]], where="post", **_look(at), label=label)
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.set_xlabel("simulated time in s")

@@ -233,3 +233,16 @@ def test_the_same_request_gives_the_same_observation() -> None:
 
     assert world.probe([request], seed=3) == world.probe([request], seed=3)
     assert world.probe([request], seed=3) != world.probe([request], seed=4)
+
+
+def test_a_connection_that_no_listener_takes_is_explained() -> None:
+    world = scenario(service("a"), deployment("a", "a"), CLIENT)
+    request = Request.model_validate(
+        {"url": "http://nobody.test/", "via": "istio-ingressgateway.istio-system"}
+    )
+    (seen,) = world.probe([request], explain=True)
+    assert seen.explain is not None
+    (miss,) = seen.explain.children
+
+    assert (seen.status, seen.error, seen.hops) == (None, "connection refused", ())
+    assert miss.reason == "closes the connection: no listener takes it"
