@@ -12,6 +12,7 @@ import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from simulator.scenario import Run, Scenario
@@ -31,17 +32,14 @@ _FILL = {"client": "#FFFFFF", "gateway": YELLOW, "workload": "#CFE8F7"}
 def topology(source: Run | Scenario) -> Figure:
     """Draw who calls whom; for a run with rates, and in red where requests fail."""
     graph = seen(source) if isinstance(source, Run) else planned(source)
-    at = layers(graph)
-    nx.set_node_attributes(graph, at, "layer")
-    places = nx.multipartite_layout(graph, subset_key="layer") if graph else {}
-    depth = max(at.values(), default=0) + 1
-    tallest = max((list(at.values()).count(one) for one in set(at.values())), default=1)
-    figure = Figure(figsize=(2.6 * depth + 1, 1.2 * tallest + 1.6), layout="constrained")
+    places = _places(graph)
+    width = max((x for x, _ in places.values()), default=0) + 1
+    height = 2 * max((y for _, y in places.values()), default=0) + 1
+    figure = Figure(figsize=(2.6 * width + 1, 1.1 * height + 1.2), layout="constrained")
     axes = figure.subplots()
-    _nodes(axes, graph, places)
-    _edges(axes, graph, places)
+    _edges(axes, graph, places, _nodes(axes, graph, places))
     title = source.title if isinstance(source, Run) else source.file.title
-    measured = ": requests a second, share of successes" if isinstance(source, Run) else ""
+    measured = ", with requests a second and successes" if isinstance(source, Run) else ""
     axes.set_title(f"{title or 'Mesh'}: who calls whom{measured}", loc="left", fontsize=11)
     axes.margins(0.18)
     axes.set_axis_off()
@@ -119,10 +117,24 @@ def _percentile_name(value: float, _: int) -> str:
     return f"p{100 * (1 - 1 / value):.4g}" if value >= 1 else ""
 
 
-def _nodes(axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any]) -> None:
+def _places(graph: nx.DiGraph[str]) -> dict[str, tuple[float, float]]:
+    """Return where nodes stand: layers from left to right, by the alphabet from the top."""
+    columns: dict[int, list[str]] = {}
+    for name, layer in sorted(layers(graph).items()):
+        columns.setdefault(layer, []).append(name)
+    return {
+        name: (float(layer), (len(names) - 1) / 2 - at)
+        for layer, names in columns.items()
+        for at, name in enumerate(names)
+    }
+
+
+def _nodes(axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any]) -> dict[str, Patch | None]:
+    """Draw a box for each node, and return the boxes."""
+    boxes: dict[str, Patch | None] = {}
     for name, data in graph.nodes(data=True):
         label = data["label"].replace(".", "\n.", 1)
-        axes.annotate(
+        drawn = axes.annotate(
             label,
             places[name],
             ha="center",
@@ -135,10 +147,14 @@ def _nodes(axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any]) -> None:
             },
             zorder=3,
         )
+        boxes[name] = drawn.get_bbox_patch()
         axes.plot(*places[name], alpha=0)
+    return boxes
 
 
-def _edges(axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any]) -> None:
+def _edges(
+    axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any], boxes: dict[str, Patch | None]
+) -> None:
     busiest = max((data.get("rate", 0) for *_, data in graph.edges(data=True)), default=0)
     for source, target, data in graph.edges(data=True):
         start, end = places[source], places[target]
@@ -153,10 +169,13 @@ def _edges(axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any]) -> None:
                 "arrowstyle": "-|>",
                 "color": colour,
                 "linewidth": width,
-                "shrinkA": 32,
-                "shrinkB": 36,
+                "patchA": boxes[source],
+                "patchB": boxes[target],
+                "shrinkA": 2,
+                "shrinkB": 3,
             },
-            zorder=2,
+            # Above the boxes: an arrow ends where a box was drawn just before.
+            zorder=4,
         )
         if "rate" in data:
             text = f"{data['rate']:.4g}/s\n{100 * data['success_share']:.4g} %"
@@ -169,5 +188,5 @@ def _edges(axes: Axes, graph: nx.DiGraph[str], places: dict[str, Any]) -> None:
                 ha="center",
                 va="center",
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
-                zorder=4,
+                zorder=5,
             )

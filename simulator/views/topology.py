@@ -8,6 +8,7 @@ import networkx as nx
 
 from simulator.engine.resolve import OUTSIDE, resolve
 from simulator.engine.summary import Edge
+from simulator.envoy.compile import Config
 from simulator.istiod.registry import Mesh, Pod
 from simulator.scenario import Run, Scenario
 
@@ -32,7 +33,10 @@ def seen(run: Run) -> nx.DiGraph[str]:
 
 
 def planned(scenario: Scenario) -> nx.DiGraph[str]:
-    """Return the graph that a scenario's clients and calls would make, without figures."""
+    """Return the graph that a scenario's clients and calls would make, without figures.
+
+    A gateway leads wherever one of its routes does.
+    """
     graph: nx.DiGraph[str] = nx.DiGraph()
     mesh, file = scenario.mesh, scenario.file
     for client in file.clients:
@@ -46,6 +50,10 @@ def planned(scenario: Scenario) -> nx.DiGraph[str]:
         for call in behaviour.calls:
             _node(graph, pods[0].deployment, version=pods[0].version)
             _lead(graph, mesh, pods[0].deployment, pods[0], call.url, None)
+    for pod in mesh.pods:
+        if pod.gateway and pod.deployment in graph:
+            for address in _routed(scenario.configuration(pod)):
+                _join(graph, mesh, pod.deployment, address)
     return graph
 
 
@@ -122,12 +130,35 @@ def _lead(
     graph: nx.DiGraph[str], mesh: Mesh, source: str, client: Pod | None, url: str, via: str | None
 ) -> None:
     target = resolve(mesh, client, url, via)
-    places = list(target.addresses) + [(one.address, one.port) for one in target.connections]
-    for address, _ in places:
-        for pod in _pods_at(mesh, address):
-            kind = "gateway" if pod.gateway else "workload"
-            _node(graph, pod.deployment, kind=kind, version=pod.version)
-            graph.add_edge(source, pod.deployment)
+    for address, _ in target.addresses:
+        _join(graph, mesh, source, address)
+    for connection in target.connections:
+        _join(graph, mesh, source, connection.address)
+
+
+def _join(graph: nx.DiGraph[str], mesh: Mesh, source: str, address: str) -> None:
+    """Add an edge to each workload behind an address."""
+    for pod in _pods_at(mesh, address):
+        kind = "gateway" if pod.gateway else "workload"
+        _node(graph, pod.deployment, kind=kind, version=pod.version)
+        graph.add_edge(source, pod.deployment)
+
+
+def _routed(config: Config) -> list[str]:
+    """Return the addresses of all endpoints that some route of a proxy leads to."""
+    routes = (
+        route
+        for table in config.routes.values()
+        for virtual_host in table.virtual_hosts
+        for route in virtual_host.routes
+    )
+    names = dict.fromkeys(
+        name
+        for route in routes
+        for name in (route.cluster, *(one.name for one in route.weighted_clusters))
+    )
+    known = (config.clusters[name] for name in names if name in config.clusters)
+    return [endpoint.address for cluster in known for endpoint in cluster.endpoints]
 
 
 def _pods_at(mesh: Mesh, address: str) -> list[Pod]:
