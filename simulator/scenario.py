@@ -21,7 +21,7 @@ from simulator.config.scenario import Client, Request, ScenarioFile
 from simulator.config.yaml import read_model
 from simulator.diagnostics import Diagnostic, Level, diagnose
 from simulator.engine.kernel import TooManyEventsError
-from simulator.engine.play import MAX_EVENTS, play
+from simulator.engine.play import MAX_EVENTS, MAX_REQUESTS, expected, play
 from simulator.engine.playback import Observed
 from simulator.engine.probe import MAX_EVENTS as MAX_PROBE_EVENTS
 from simulator.engine.probe import probe as send
@@ -155,6 +155,10 @@ class Scenario:
         if duration_ns <= 0:
             message = f"a run lasts longer than {duration_ns} ns"
             raise ValueError(message)
+        requests = expected(self.file.clients, duration_ns)
+        if requests > MAX_REQUESTS:
+            what = f"its clients would send some {requests:,} requests, of {MAX_REQUESTS:,} at most"
+            raise ScenarioError((diagnose("scenario-too-much", what=what),))
         recorder = Recorder()
         world = self._world(chosen, recorder=recorder)
         try:

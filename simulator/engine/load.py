@@ -13,7 +13,7 @@ from simulator.config.scenario import Client
 from simulator.engine.draws import Sampler, exponentials
 from simulator.engine.kernel import Agenda
 
-_SECOND_NS = 1_000_000_000
+SECOND_NS = 1_000_000_000
 
 Send: TypeAlias = Callable[[Callable[[], None]], None]
 """Sends one request; calls the function it is given when that has ended."""
@@ -84,5 +84,5 @@ def loop(
     if client.users is not None:
         return ClosedLoop(agenda, send, users=client.users, think_ns=client.think, stop_ns=stop_ns)
     assert client.rate is not None
-    gap = exponentials(seed, f"client {client.name}/gap", _SECOND_NS / client.rate)
+    gap = exponentials(seed, f"client {client.name}/gap", SECOND_NS / client.rate)
     return OpenLoop(agenda, send, gap, stop_ns)

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from simulator.config.scenario import Client
 from simulator.engine.ask import Ask, request_of
 from simulator.engine.exchange import Trace
-from simulator.engine.load import loop
+from simulator.engine.load import SECOND_NS, loop
 from simulator.engine.recorder import Recorder
 from simulator.engine.resolve import OUTSIDE
 from simulator.engine.world import World
 
 MAX_EVENTS = 20_000_000
+MAX_REQUESTS = 2_000_000
+"""That clients may be expected to send: as many as so many events can carry."""
 _SLICES = 100
 
 
@@ -46,6 +48,17 @@ class _Counter:
     def next(self) -> int:
         self._last += 1
         return self._last
+
+
+def expected(clients: tuple[Client, ...], until_ns: int) -> int:
+    """Return how many requests open loops will send on average; users send as they can."""
+    return round(
+        sum(
+            client.rate * max(0, min(client.stop or until_ns, until_ns) - client.start) / SECOND_NS
+            for client in clients
+            if client.rate is not None
+        )
+    )
 
 
 def play(

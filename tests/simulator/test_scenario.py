@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from simulator.config.scenario import Request, ScenarioFile
 from simulator.istiod.registry import UnknownProxyError
 from simulator.observe.explain import Node
 from simulator.scenario import Scenario, ScenarioError
+from tests.support.golden import Golden
 from tests.support.mesh import deployment, istio, scenario, service
 
 RULE = {
@@ -198,6 +200,27 @@ def test_a_circle_of_calls_is_stopped() -> None:
         mesh.probe([ask()])
 
     assert codes(caught.value) == {"scenario-too-much"}
+
+
+def test_more_requests_than_can_be_played_are_refused_at_once(folder: Path) -> None:
+    (folder / "scenario.yaml").write_text(SCENARIO.replace("rate: 100", "rate: 1000000"))
+    loaded = Scenario.load(str(folder / "scenario.yaml"))
+    with pytest.raises(ScenarioError, match="some 60,000,000 requests") as caught:
+        loaded.run(until_ns=60_000_000_000)
+
+    assert codes(caught.value) == {"scenario-too-much"}
+
+
+def test_a_run_is_what_it_was_when_it_was_recorded(folder: Path, golden: Golden) -> None:
+    text = Scenario.load(str(folder / "scenario.yaml")).run().to_json()
+    recorded = json.loads(text)
+    # The version changes with every release, and nothing else may.
+    recorded.pop("version")
+
+    golden.check(
+        Path(__file__).parent / "golden" / "run.json",
+        json.dumps(recorded, indent=1, sort_keys=True) + "\n",
+    )
 
 
 def test_progress_is_told_up_to_the_end(folder: Path) -> None:
