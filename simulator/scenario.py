@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -182,6 +183,10 @@ class Scenario:
             clients=tuple(client.name for client in self.file.clients),
         )
 
+    def replicate(self, seeds: Sequence[int], executor: Executor | None = None) -> tuple[Run, ...]:
+        """Run once with each seed, in this process or through an executor; in their order."""
+        return tuple(executor.map(self.run, seeds) if executor else map(self.run, seeds))
+
     def probe(
         self, requests: Sequence[Request], *, seed: int | None = None, explain: bool = False
     ) -> tuple[Observation, ...]:
@@ -212,6 +217,10 @@ class Scenario:
         playback = Observed(observed, self.mesh, self.configuration)
         world = self._world(self.file.seed)
         return send(world, request, id=observed.id, n=observed.n, playback=playback)
+
+    def __reduce__(self) -> tuple[type[Scenario], tuple[Manifests, ScenarioFile]]:
+        """Travel to another process without what is computed: it is made anew there."""
+        return Scenario, (self.manifests, self.file)
 
     def _world(self, seed: int, recorder: Recorder | None = None) -> World:
         return World(

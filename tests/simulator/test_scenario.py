@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,16 @@ def test_seeds_differ_and_a_seed_does_not(folder: Path) -> None:
 
     assert loaded.run().to_json() == loaded.run(seed=7).to_json()
     assert loaded.run().to_json() != loaded.run(seed=8).to_json()
+
+
+def test_replications_are_the_same_in_other_processes(folder: Path) -> None:
+    loaded = Scenario.load(str(folder / "scenario.yaml"))
+    here = [run.to_json() for run in loaded.replicate([1, 2, 3])]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        there = [run.to_json() for run in loaded.replicate([1, 2, 3], executor)]
+
+    assert here == there
+    assert len(set(here)) == 3
 
 
 _PRINT = """
