@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from simulator.engine.exchange import Answer, Trace
+from simulator.engine.exchange import Trace
+from simulator.engine.network import Answer
 from simulator.engine.resolve import Target
 from simulator.engine.world import World
 from simulator.envoy.commands import Reset

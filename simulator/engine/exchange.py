@@ -1,17 +1,17 @@
 """One request's way: through a proxy, over the network, through the next, and back.
 
 Nothing here decides. A `Passage` asks its proxy's stream what to do, does it (waits,
-sends, answers) and reports what happened; a `Delivery` carries a request over the
-network and its answer back. Both are callbacks on the agenda, never processes.
+sends, answers) and reports what happened. It is made of callbacks on
+the agenda, never a process: there are far too many for that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from simulator.engine.kernel import Timer
+from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
 from simulator.envoy.access_log import Record
-from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.draws import Forced
 from simulator.envoy.listener import Accepted, Connection, Miss
@@ -20,29 +20,10 @@ from simulator.istiod.registry import Pod
 from simulator.observe.explain import Node
 
 if TYPE_CHECKING:
-    from simulator.engine.world import ProxyNode, World
-
-Answer: TypeAlias = Response | Reset
-"""What comes back: a response, or the reason why there is none."""
+    from simulator.engine.world import ProxyNode
 
 CONNECTION_REFUSED = "delayed connect error: Connection refused"
 """What a socket says when nothing listens."""
-
-
-class Sender(Protocol):
-    """Whoever sent a request and waits for what comes of it."""
-
-    def answer(self, answer: Answer, /) -> None:
-        """Take the answer; called once at most."""
-        ...
-
-
-class Receiver(Protocol):
-    """Whoever a request has reached."""
-
-    def disconnect(self) -> None:
-        """Take notice that the sender is gone."""
-        ...
 
 
 class Trace:
@@ -130,111 +111,6 @@ class Crossing(Protocol):
     def record(self) -> Record:
         """Return what the access log would say."""
         ...
-
-
-class Delivery:
-    """A request on the network to an address, and its answer on the way back."""
-
-    __slots__ = ("_abandoned", "_answered", "_place", "_receiver", "_request", "_sender",
-                 "_source", "_trace", "_world")  # fmt: skip
-
-    def __init__(
-        self,
-        world: World,
-        sender: Sender,
-        source: Pod | None,
-        place: tuple[str, int],
-        request: Request,
-        trace: Trace,
-    ) -> None:
-        self._world = world
-        self._sender = sender
-        self._source = source
-        self._place = place
-        self._request = request
-        self._trace = trace
-        self._receiver: Receiver | None = None
-        self._abandoned = False
-        self._answered = False
-
-    def send(self) -> None:
-        """Set off."""
-        self._world.agenda.call_after(self._world.one_way(), self._arrive)
-
-    def answer(self, answer: Answer) -> None:
-        """Carry an answer back, unless nobody waits for it."""
-        self._answered = True
-        if not self._abandoned:
-            self._world.agenda.call_after(self._world.one_way(), self._return, answer)
-
-    def abandon(self) -> None:
-        """Give it up: the receiver learns of it when the news has crossed the network."""
-        self._abandoned = True
-        if self._receiver is not None and not self._answered:
-            self._world.agenda.call_after(self._world.one_way(), self._cut)
-
-    def _arrive(self, _: object) -> None:
-        source_ip = self._source.ip if self._source else ""
-        self._receiver = self._world.receive(
-            self._place, source_ip, self._request, self, self._trace
-        )
-        if self._abandoned and not self._answered:
-            self._cut()
-
-    def _return(self, answer: Answer) -> None:
-        if not self._abandoned:
-            self._sender.answer(answer)
-
-    def _cut(self, _: object = None) -> None:
-        if self._receiver is not None and not self._answered:
-            self._receiver.disconnect()
-
-
-class Local:
-    """A request handed to the workload beside the proxy, without a network between."""
-
-    __slots__ = ("_node", "_port", "_receiver", "_request", "_sender", "_trace")
-
-    def __init__(
-        self, sender: Sender, node: ProxyNode, port: int, request: Request, trace: Trace
-    ) -> None:
-        self._sender: Sender | None = sender
-        self._node = node
-        self._port = port
-        self._request = request
-        self._trace = trace
-        self._receiver: Receiver | None = None
-
-    def send(self) -> None:
-        """Hand the request over; the answer may come at once."""
-        node = self._node
-        self._receiver = node.world.work(node.pod, self._port, self._request, self, self._trace)
-
-    def answer(self, answer: Answer) -> None:
-        """Hand the answer over, unless nobody waits for it."""
-        if self._sender is not None:
-            self._sender.answer(answer)
-
-    def abandon(self) -> None:
-        """Give it up."""
-        self._sender = None
-        if self._receiver is not None:
-            self._receiver.disconnect()
-
-
-def deliver(
-    sender: Sender,
-    node: ProxyNode,
-    direction: str,
-    endpoint: Endpoint,
-    request: Request,
-    trace: Trace,
-) -> Delivery | Local:
-    """Return how a request gets from a proxy to an endpoint; `send` sets it off."""
-    if direction == "inbound" and node.is_own(endpoint.address):
-        return Local(sender, node, endpoint.port, request, trace)
-    place = endpoint.address, endpoint.port
-    return Delivery(node.world, sender, node.pod, place, request, trace)
 
 
 class Passage:

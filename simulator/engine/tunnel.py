@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.engine.exchange import Answer, Delivery, Local, Sender, Trace, deliver
+from simulator.engine.exchange import Trace
+from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
 from simulator.envoy.access_log import Record
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.listener import Accepted, Connection

@@ -20,7 +20,8 @@ from simulator.envoy.request import Request
 from simulator.istiod.registry import Pod
 
 if TYPE_CHECKING:
-    from simulator.engine.exchange import Sender, Trace
+    from simulator.engine.exchange import Trace
+    from simulator.engine.network import Sender
     from simulator.engine.world import World
 
 

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from simulator.config.scenario import Behaviour, ScenarioFile
 from simulator.engine.draws import ProxyChance, integers, sampler
-from simulator.engine.exchange import Crossing, Delivery, Passage, Receiver, Sender, Trace
+from simulator.engine.exchange import Crossing, Passage, Trace
 from simulator.engine.kernel import Agenda
+from simulator.engine.network import Delivery, Receiver, Sender
 from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Place, Target, behind, resolve
 from simulator.engine.tunnel import Tunnel
 from simulator.engine.workload import Replica, Work
