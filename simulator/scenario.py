@@ -10,6 +10,7 @@ Everything is deterministic: the same scenario, seed and version give the same b
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cached_property
@@ -251,6 +252,15 @@ def _misfits(mesh: Mesh, file: ScenarioFile) -> Iterator[Diagnostic]:
             yield diagnose("scenario-workload", workload=name, known=known)
     for client in file.clients:
         yield from _client_misfits(mesh, client)
+        yield from _url_misfits(f"client {client.name}", client.url)
+    for name, behaviour in file.workloads.items():
+        for call in behaviour.calls:
+            yield from _url_misfits(f"workload {name}", call.url)
+
+
+def _url_misfits(whose: str, url: str) -> Iterator[Diagnostic]:
+    if not re.fullmatch(r"http://[^/?#\s:]+(:\d{1,5})?([/?]\S*)?", url):
+        yield diagnose("scenario-url", whose=whose, url=url)
 
 
 def _not_plain(requests: Sequence[Request]) -> Iterator[Diagnostic]:

@@ -111,6 +111,16 @@ def test_manifests_with_errors_are_refused(folder: Path) -> None:
             "scenario-client",
             id="unknown-gateway",
         ),
+        pytest.param(
+            {"clients": [{"name": "c", "url": "https://a/", "rate": 1}]},
+            "scenario-url",
+            id="a-client-speaks-https",
+        ),
+        pytest.param(
+            {"workloads": {"a": {"calls": [{"url": "b:9080"}]}}},
+            "scenario-url",
+            id="a-call-without-a-scheme",
+        ),
     ],
 )
 def test_a_scenario_that_does_not_fit_its_mesh_is_refused(file: dict[str, Any], code: str) -> None:
