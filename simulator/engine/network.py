@@ -42,7 +42,7 @@ class Delivery:
     """A request on the network to an address, and its answer on the way back."""
 
     __slots__ = ("_abandoned", "_answered", "_place", "_receiver", "_request", "_sender",
-                 "_source", "_trace", "_world")  # fmt: skip
+                 "_source", "_trace", "_way", "_world")  # fmt: skip
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Delivery:
         self._world = world
         self._sender = sender
         self._source = source
+        self._way = world.link(source).one_way
         self._place = place
         self._request = request
         self._trace = trace
@@ -65,24 +66,23 @@ class Delivery:
 
     def send(self) -> None:
         """Set off."""
-        self._world.agenda.call_after(self._world.one_way(), self._arrive)
+        self._world.agenda.call_after(self._way(), self._arrive)
 
     def answer(self, answer: Answer) -> None:
         """Carry an answer back, unless nobody waits for it."""
         self._answered = True
         if not self._abandoned:
-            self._world.agenda.call_after(self._world.one_way(), self._return, answer)
+            self._world.agenda.call_after(self._way(), self._return, answer)
 
     def abandon(self) -> None:
         """Give it up: the receiver learns of it when the news has crossed the network."""
         self._abandoned = True
         if self._receiver is not None and not self._answered:
-            self._world.agenda.call_after(self._world.one_way(), self._cut)
+            self._world.agenda.call_after(self._way(), self._cut)
 
     def _arrive(self, _: object) -> None:
-        source_ip = self._source.ip if self._source else ""
         self._receiver = self._world.receive(
-            self._place, source_ip, self._request, self, self._trace
+            self._place, self._source, self._request, self, self._trace
         )
         if self._abandoned and not self._answered:
             self._cut()

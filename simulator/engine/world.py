@@ -6,11 +6,11 @@ for all (compiled configuration, addresses) is shared between worlds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from simulator.config.scenario import Behaviour, ScenarioFile
-from simulator.engine.draws import ProxyChance, integers, sampler
+from simulator.engine.draws import ProxyChance, Sampler, integers, sampler
 from simulator.engine.exchange import Crossing, Passage, Trace
 from simulator.engine.kernel import Agenda
 from simulator.engine.network import Delivery, Receiver, Sender
@@ -26,6 +26,8 @@ from simulator.istiod.registry import Mesh, Pod
 
 MAX_UNDER_WAY = 100_000
 """Requests inside proxies at a time; beyond it, a scenario feeds itself."""
+
+T = TypeVar("T")
 
 _IDLE = Behaviour.model_validate({})
 
@@ -68,6 +70,20 @@ class ProxyNode:
         return address == self.pod.ip or address.startswith("127.")
 
 
+class Link:
+    """One pod's view of the network: how long a way takes, and kube-proxy's choices."""
+
+    __slots__ = ("_choice", "one_way")
+
+    def __init__(self, one_way: Sampler, choice: Callable[[], int]) -> None:
+        self.one_way = one_way
+        self._choice = choice
+
+    def pick(self, places: Sequence[T]) -> T:
+        """Return one of several places; each is as likely."""
+        return places[self._choice() % len(places)] if len(places) > 1 else places[0]
+
+
 class World:
     """Everything that a scenario has in it, at one moment of its time."""
 
@@ -85,7 +101,6 @@ class World:
         self.agenda = Agenda()
         self.bodies = bodies
         """Whether workloads write the bodies of their answers."""
-        self.one_way = sampler(file.network.latency, seed, "network")
         self._seed = seed
         self._configuration = configuration
         self._observer = observer
@@ -94,8 +109,22 @@ class World:
         self._nodes: dict[str, ProxyNode] = {}
         self._replicas: dict[str, Replica] = {}
         self._targets: dict[tuple[str, str, str | None], Target] = {}
-        self._choice = integers(seed, "kube-proxy")
+        self._latency = file.network.latency
+        self._links: dict[str, Link] = {}
         self._under_way = 0
+
+    def link(self, source: Pod | None) -> Link:
+        """Return how a pod (`None`: whoever is beyond the mesh) is bound to the network."""
+        address = source.ip if source else OUTSIDE
+        found = self._links.get(address)
+        if found is None:
+            # A name, not an address: one more pod moves all addresses behind it.
+            name = source.ref if source else OUTSIDE
+            found = self._links[address] = Link(
+                sampler(self._latency, self._seed, f"network {name}"),
+                integers(self._seed, f"kube-proxy {name}"),
+            )
+        return found
 
     def target(self, client: Pod | None, url: str, via: str | None = None) -> Target:
         """Return where a request of a pod (`None`: beyond the mesh) goes."""
@@ -111,10 +140,10 @@ class World:
         """Send a client's request; `sender` is told what comes of it, if anything does."""
         if target.connections:
             assert client is not None, "only pods have proxies"
-            connection = target.connections[self._pick(len(target.connections))]
+            connection = self.link(client).pick(target.connections)
             self._enter(self.node(client), "outbound", connection, request, sender, trace)
         elif target.addresses:
-            place = target.addresses[self._pick(len(target.addresses))]
+            place = self.link(client).pick(target.addresses)
             Delivery(self, sender, client, place, request, trace).send()
         else:
             sender.answer(Reset.LOCAL_CONNECTION_FAILURE)
@@ -122,13 +151,13 @@ class World:
     def receive(
         self,
         place: Place,
-        source_ip: str,
+        source: Pod | None,
         request: Request,
         sender: Sender,
         trace: Trace,
     ) -> Receiver | None:
         """Take a request that has crossed the network; return who has it now, if anyone."""
-        address, port = self._forwarded(place)
+        address, port = self._forwarded(place, source)
         pod = self._pods.get(address)
         if pod is None:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
@@ -140,7 +169,7 @@ class World:
             port=port,
             listener_port=INBOUND_PORT if pod.sidecar else None,
             alpn=("http/1.1",),
-            source_ip=source_ip,
+            source_ip=source.ip if source else "",
         )
         direction = "inbound" if pod.sidecar else "gateway"
         return self._enter(self.node(pod), direction, connection, request, sender, trace)
@@ -202,12 +231,12 @@ class World:
         crossing.start(connection, request)
         return crossing
 
-    def _forwarded(self, place: Place) -> Place:
+    def _forwarded(self, place: Place, source: Pod | None) -> Place:
         """Return the pod's place that kube-proxy makes of a service's; others as they are."""
         if place[0] in self._pods:
             return place
         places = behind(self.mesh, *place)
-        return places[self._pick(len(places))] if places else place
+        return self.link(source).pick(places) if places else place
 
     def _replica(self, pod: Pod) -> Replica:
         found = self._replicas.get(pod.ref)
@@ -215,9 +244,6 @@ class World:
             behaviour = self._behaviours.get(pod.deployment, _IDLE)
             found = self._replicas[pod.ref] = Replica(self, pod, behaviour, self._seed)
         return found
-
-    def _pick(self, count: int) -> int:
-        return self._choice() % count if count > 1 else 0
 
 
 def _full(workload: str) -> str:

@@ -63,3 +63,25 @@ def test_one_more_client_leaves_the_others_requests_where_they_were() -> None:
     mine = beside.requests[beside.requests["client"] == number]
 
     assert np.sort(mine["start_ns"]).tolist() == np.sort(alone.requests["start_ns"]).tolist()
+
+
+def test_one_more_workload_leaves_the_others_journeys_as_they_were() -> None:
+    def journeys(*more: dict[str, Any]) -> list[int]:
+        clients = [{"name": "c", "from": "client.default", "url": "http://a:9080/", "rate": 100}]
+        seen = scenario(
+            service("a"),
+            deployment("a", "a", replicas=3),
+            deployment("client", "client", sidecar=False),
+            deployment("another", "another", sidecar=False),
+            network={"latency": {"exponential": "2ms"}},
+            clients=[*clients, *more],
+            duration="5s",
+        ).run()
+        number = seen.names.index("c")
+        mine = seen.requests[seen.requests["client"] == number]
+        return sorted(mine["duration_ns"].tolist())
+
+    other = {"name": "d", "from": "another.default", "url": "http://a:9080/", "rate": 50}
+
+    # Several replicas, exponential journeys: both are drawn by whoever sends.
+    assert journeys() == journeys(other)
