@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Rows: TypeAlias = NDArray[Any]
 
 _SECOND_NS = 1_000_000_000
+_POINTS = 1000
+"""At most so many steps in a course: more than any chart has pixels for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,13 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One client's or service's course, second by second; `None` where nothing was sent."""
+    """One client's or service's course, step by step; `None` where nothing was sent."""
 
     kind: str
     """`client` or `service`"""
     name: str
+    step_ns: int
+    """A second; more where a run is too long for that."""
     rate: tuple[float, ...]
     success_share: tuple[float | None, ...]
     p50_ns: tuple[int | None, ...]
@@ -160,17 +164,19 @@ def series(
     duration_ns: int,
 ) -> Series:
     """Return the course of rows that began at `starts` and were served by `labels`."""
-    seconds = -(-duration_ns // _SECOND_NS)
-    bucket = starts // _SECOND_NS
+    step_ns = _SECOND_NS * -(-duration_ns // (_POINTS * _SECOND_NS))
+    steps = -(-duration_ns // step_ns)
+    bucket = starts // step_ns
     order = np.argsort(bucket, kind="stable")
-    edges = np.searchsorted(bucket[order], np.arange(seconds + 1))
-    parts = [order[edges[at] : edges[at + 1]] for at in range(seconds)]
-    lengths = [min(_SECOND_NS, duration_ns - at * _SECOND_NS) for at in range(seconds)]
-    per_second = [shares(labels[part], names) for part in parts]
-    known = sorted({label for one in per_second for label in one})
+    edges = np.searchsorted(bucket[order], np.arange(steps + 1))
+    parts = [order[edges[at] : edges[at + 1]] for at in range(steps)]
+    lengths = [min(step_ns, duration_ns - at * step_ns) for at in range(steps)]
+    per_step = [shares(labels[part], names) for part in parts]
+    known = sorted({label for one in per_step for label in one})
     return Series(
         kind=kind,
         name=name,
+        step_ns=step_ns,
         rate=tuple(
             round(len(part) * _SECOND_NS / length, 6)
             for part, length in zip(parts, lengths, strict=True)
@@ -179,7 +185,7 @@ def series(
         p50_ns=tuple(percentile(rows["duration_ns"][part], 0.5) for part in parts),
         p99_ns=tuple(percentile(rows["duration_ns"][part], 0.99) for part in parts),
         shares={
-            label: tuple(one.get(label, 0.0) if one else None for one in per_second)
+            label: tuple(one.get(label, 0.0) if one else None for one in per_step)
             for label in known
         },
     )

@@ -77,7 +77,7 @@ def shares(run: Run, name: str | None = None) -> Figure:
     chosen = name or run.clients[0]
     series = {one.name: one for one in run.series}[chosen]
     figure, axes = _figure(f"{chosen}: who served it")
-    seconds = np.arange(len(series.rate) + 1)
+    seconds = np.arange(len(series.rate) + 1) * series.step_ns / 1e9
     for at, (label, values) in enumerate(series.shares.items()):
         heights = [np.nan if value is None else value for value in values]
         # A step needs an end: the last second's value is drawn once more.

@@ -88,6 +88,20 @@ def test_the_course_second_by_second(run: Run) -> None:
     assert course.shares == {"v1": (1.0, 1.0)}
 
 
+def test_the_course_of_a_long_run_takes_longer_steps() -> None:
+    long = scenario(
+        service("a"),
+        deployment("a", "a"),
+        deployment("client", "client"),
+        clients=[{"name": "c", "from": "client.default", "url": "http://a:9080/", "rate": 0.01}],
+        duration="100m",
+    ).run()
+    course = long.series[0]
+
+    assert (course.step_ns, len(course.rate)) == (6_000_000_000, 1000)
+    assert sum(course.rate) * 6 == pytest.approx(len(long.requests), rel=1e-4)
+
+
 def test_the_document_says_what_reproduces_it(run: Run) -> None:
     document = json.loads(run.to_json())
 
