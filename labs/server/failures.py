@@ -1,10 +1,10 @@
 """What goes wrong, as the browser is told: a status, a message and what to try.
 
 ServerError
-├── NotFound    there is no such lab, file, hint or job
-├── Conflict    another window saved in between
-├── TooLarge    a text is longer than we read
-└── Undecided   ours: a worker died or ran out of time
+├── NotFoundError    there is no such lab, file, hint or job
+├── ConflictError    another window saved in between
+├── TooLargeError    a text is longer than we read
+└── UndecidedError   ours: a worker died or ran out of time
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ class ServerError(Exception):
         self.more = more
 
 
-class NotFound(ServerError):
+class NotFoundError(ServerError):
     """There is nothing of that name."""
 
     status = 404
 
 
-class Conflict(ServerError):
+class ConflictError(ServerError):
     """Somebody else was faster."""
 
     status = 409
 
 
-class TooLarge(ServerError):
+class TooLargeError(ServerError):
     """More than we read."""
 
     status = 413
 
 
-class Undecided(ServerError):
+class UndecidedError(ServerError):
     """We could not find out; not the learner's fault."""
 
     status = 503

@@ -90,7 +90,8 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
         message = await receive()
         if message["type"] != "http.request":
             return content
-        content += message.get("body", b"")
+        part: bytes = message.get("body", b"")
+        content += part
         if len(content) > limit:
             return None
         if not message.get("more_body", False):

@@ -10,7 +10,7 @@ from grader.evidence import Report
 from grader.gradebook import Gradebook
 from grader.report.json import document
 from labs.server import tasks
-from labs.server.failures import NotFound
+from labs.server.failures import NotFoundError
 from labs.server.jobs import Job, Jobs
 from labs.server.lab_routes import checked, find_lab
 from labs.server.settings import Settings
@@ -45,7 +45,7 @@ def routes(settings: Settings, book: Gradebook, jobs: Jobs) -> APIRouter:
     async def why(name: str, body: WhyBody) -> JobView:
         lab = find_lab(name)
         if body.situation and body.situation not in lab.situations:
-            raise NotFound(f"There is no situation {body.situation} in this lab.")
+            raise NotFoundError(f"There is no situation {body.situation} in this lab.")
         texts = checked(lab, body.files, settings)
         return _view(
             jobs.start(_explained, tasks.explain, lab.folder, texts, body.request, body.situation)

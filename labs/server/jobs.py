@@ -22,7 +22,7 @@ from secrets import token_hex
 from typing import Any, ParamSpec, TypeVar
 
 from labs.server import tasks
-from labs.server.failures import ServerError, NotFound, Undecided
+from labs.server.failures import NotFoundError, ServerError, UndecidedError
 
 _log = logging.getLogger(__name__)
 _Args = ParamSpec("_Args")
@@ -93,10 +93,12 @@ class Jobs:
         return job
 
     async def wait(self, id: str, wait_s: float) -> Job:  # noqa: A002 - the field's name
-        """Return a job when it is over, or after `wait_s`. Raises NotFound."""
+        """Return a job when it is over, or after `wait_s`. Raises NotFoundError."""
         job = self._jobs.get(id)
         if job is None:
-            raise NotFound(f"There is no job {id}.", "Start it again; old results are dropped.")
+            raise NotFoundError(
+                f"There is no job {id}.", "Start it again; old results go."
+            )
         if wait_s > 0:
             try:
                 await asyncio.wait_for(job.over.wait(), wait_s)
@@ -107,26 +109,26 @@ class Jobs:
     async def run(
         self, task: Callable[_Args, _Result], *args: _Args.args, **kwargs: _Args.kwargs
     ) -> _Result:
-        """Return a task's result. Raises Undecided when it died, took too long or has a bug."""
+        """Return a task's result. Raises UndecidedError if it died, took too long or has a bug."""
         pool = self._pool
         try:
             future = pool.submit(task, *args, **kwargs)
             return await asyncio.wait_for(asyncio.wrap_future(future), self._limit_s)
         except TimeoutError as error:
             self._renew(pool)
-            raise Undecided(
+            raise UndecidedError(
                 f"This took longer than {self._limit_s:g} s and was stopped.",
                 "Make the configuration smaller, or try again when the machine is less busy.",
             ) from error
         except (BrokenProcessPool, MemoryError) as error:
             self._renew(pool)
-            raise Undecided(
+            raise UndecidedError(
                 "The process that worked on this stopped unexpectedly.",
                 "Your work is safe and nothing was counted. Try again.",
             ) from error
         except Exception as error:
             _log.exception("task failed: %s", task.__name__)
-            raise Undecided(
+            raise UndecidedError(
                 "Something went wrong on our side. This is a bug in Meshdojo, not in your files.",
                 "Your work is safe and nothing was counted. The server's log has the details.",
             ) from error

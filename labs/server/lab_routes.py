@@ -13,7 +13,7 @@ from grader.lab import Check, Lab
 from labs.catalogue import UnknownLabError, labs
 from labs.catalogue import lab as lab_of
 from labs.server import tasks
-from labs.server.failures import Conflict, NotFound, TooLarge
+from labs.server.failures import ConflictError, NotFoundError, TooLargeError
 from labs.server.jobs import Jobs
 from labs.server.settings import Settings
 from labs.server.views import (
@@ -35,22 +35,22 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def find_lab(name: str) -> Lab:
-    """Return a lab. Raises NotFound."""
+    """Return a lab. Raises NotFoundError."""
     try:
         return lab_of(name)
     except UnknownLabError as error:
-        raise NotFound(str(error), "Choose a lab from the list.") from error
+        raise NotFoundError(str(error), "Choose a lab from the list.") from error
 
 
 def checked(lab: Lab, texts: dict[str, str], settings: Settings) -> dict[str, str]:
-    """Return a learner's texts. Raises NotFound or TooLarge."""
+    """Return a learner's texts. Raises NotFoundError or TooLargeError."""
     for name, text in texts.items():
         if name not in lab.files:
-            raise NotFound(
+            raise NotFoundError(
                 f"{name} is no file of yours in this lab.", f"Edit {', '.join(lab.files)}."
             )
         if len(text.encode()) > settings.text_max:
-            raise TooLarge(
+            raise TooLargeError(
                 f"{name} is larger than {settings.text_max // 1024} KiB.",
                 "A lab's files are a few dozen lines; remove what does not belong there.",
             )
@@ -82,7 +82,7 @@ def routes(settings: Settings, book: Gradebook, jobs: Jobs) -> APIRouter:
         lab = find_lab(name)
         hints = lab.hints.get(check, ())
         if not 1 <= level <= len(hints):
-            raise NotFound(f"There is no hint {level} for {check}.")
+            raise NotFoundError(f"There is no hint {level} for {check}.")
         html = _MARKDOWN.render(hints[level - 1])
         return HintView(level=level, levels=len(hints), html=html)
 
@@ -94,7 +94,7 @@ def routes(settings: Settings, book: Gradebook, jobs: Jobs) -> APIRouter:
             kept = book.load_work(settings.learner, lab.id).get(file)
             revision = kept.revision if kept else 0
             if kept and revision != body.revision and kept.text != body.text:
-                raise Conflict(
+                raise ConflictError(
                     f"{file} was changed in another window.",
                     "Take that version, or keep yours and overwrite it.",
                     text=kept.text,

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
-from labs.server.failures import NotFound
+from labs.server.failures import NotFoundError
 
 _UNBUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Meshdojo: the page is not built</title>
@@ -25,7 +25,7 @@ def routes(folder: Path) -> APIRouter:
 
     @router.get("/api/{path:path}", include_in_schema=False)
     def unknown(path: str) -> Response:
-        raise NotFound(f"There is no /api/{path}.")
+        raise NotFoundError(f"There is no /api/{path}.")
 
     @router.get("/{path:path}", include_in_schema=False)
     def page(path: str) -> Response:
@@ -38,7 +38,7 @@ def routes(folder: Path) -> APIRouter:
             kept = "public, max-age=31536000, immutable" if path.startswith("assets/") else None
             return FileResponse(file, headers={"cache-control": kept} if kept else None)
         if path.startswith("assets/"):
-            raise NotFound(f"There is no {path}.", "Load the page again; it was built anew.")
+            raise NotFoundError(f"There is no {path}.", "Load the page again; it was built anew.")
         return FileResponse(document, headers={"cache-control": "no-cache"})
 
     return router
