@@ -33,27 +33,42 @@ export function EditorPane({ files, change, diagnostics, spot, jump }: Props) {
       <div className="editor-head">
         <Tabs
           group="files"
-          label="Files"
+          label="Your files"
           active={active}
           choose={setActive}
-          tabs={names.map((name) => ({
-            id: name,
-            label: (
-              <>
-                {!files[name]!.editable && <Icon name="lock" />}
-                {name}
-                <FileCount name={name} diagnostics={own} />
-              </>
-            ),
-          }))}
+          tabs={names
+            .filter((name) => files[name]!.editable)
+            .map((name) => ({
+              id: name,
+              label: (
+                <>
+                  {name}
+                  <FileCount name={name} diagnostics={own} />
+                </>
+              ),
+            }))}
         />
+        <select
+          className="given-files"
+          aria-label="Given files"
+          data-active={!file.editable}
+          value={file.editable ? "" : active}
+          onChange={(event) => event.target.value && setActive(event.target.value)}
+        >
+          <option value="">Given files</option>
+          {names
+            .filter((name) => !files[name]!.editable)
+            .map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+        </select>
         {file.editable && (
           <button className="icon-button" onClick={restore} disabled={file.text === file.start} aria-label={`Start ${active} again`} title="Start this file again">
             <Icon name="undo" />
           </button>
         )}
       </div>
-      <div className="editor-body" id="files-panel" role="tabpanel" aria-labelledby={`files-tab-${active}`}>
+      <div className="editor-body" id="files-panel" role="tabpanel" aria-label={active}>
         {!file.editable && <p className="given">This file is given. You can read it, but not change it.</p>}
         <Editor
           key={active}

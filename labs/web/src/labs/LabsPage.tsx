@@ -17,6 +17,17 @@ export function LabsPage() {
           tells you why each one went where it went.
         </p>
       </div>
+      <ol className="steps">
+        <li>
+          <strong>Write</strong> Istio resources in the editor, with findings as you type.
+        </li>
+        <li>
+          <strong>Watch</strong> traffic move over the map, version by version.
+        </li>
+        <li>
+          <strong>Ask why</strong> about any request, and land on the line that decided.
+        </li>
+      </ol>
       {failure && <Trouble failure={failure} retry={reload} />}
       {!failure && !value && <Loading what="Loading the labs" />}
       {value?.length === 0 && <Empty title="There are no labs here" />}

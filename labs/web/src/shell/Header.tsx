@@ -6,7 +6,7 @@ import { toggle, useTheme } from "./theme";
 export function Header({ route }: { route: Route }) {
   const theme = useTheme();
   const other = theme === "dark" ? "light" : "dark";
-  const here = (page: Route["page"]) => (route.page === page ? ("page" as const) : undefined);
+  const here = (...pages: Route["page"][]) => (pages.includes(route.page) ? ("page" as const) : undefined);
   return (
     <header className="header">
       <Link className="brand" href="/">
@@ -14,7 +14,7 @@ export function Header({ route }: { route: Route }) {
         <span>Meshdojo</span>
       </Link>
       <nav aria-label="Pages">
-        <Link href="/" aria-current={here("labs")}>
+        <Link href="/" aria-current={here("labs", "lab")}>
           Labs
         </Link>
         <Link href="/instructor" aria-current={here("instructor")}>

@@ -27,14 +27,14 @@ export function Tabs<Id extends string>({ label, tabs, active, choose, group }: 
   };
   return (
     <div className="tabs" role="tablist" aria-label={label} onKeyDown={move}>
-      {tabs.map((tab) => (
+      {tabs.map((tab, at) => (
         <button
           key={tab.id}
           id={`${group}-tab-${tab.id}`}
           role="tab"
           aria-selected={tab.id === active}
           aria-controls={`${group}-panel`}
-          tabIndex={tab.id === active ? 0 : -1}
+          tabIndex={tab.id === active || (at === 0 && !tabs.some((each) => each.id === active)) ? 0 : -1}
           onClick={() => choose(tab.id)}
         >
           {tab.label}

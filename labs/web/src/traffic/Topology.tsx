@@ -5,7 +5,7 @@ import { type Theme, useTheme } from "../shell/theme";
 import { fails, label, nodeLabel, places, versions, width } from "./map";
 import { colour, token, versionAt } from "./palette";
 
-const NARROW = 480;
+const NARROW = 500;
 
 /** The mesh as a map; the table below it says the same in words. */
 export function Topology({ simulation }: { simulation: Simulation }) {
@@ -48,7 +48,7 @@ function arrange(graph: Core, place: HTMLElement) {
   const at = places(nodes as Parameters<typeof places>[0], place.clientWidth < NARROW);
   graph.resize();
   graph.nodes().forEach((node) => void node.position(at[node.id()]!));
-  graph.fit(undefined, 18);
+  graph.fit(undefined, 14);
   if (graph.zoom() > 1.25) {
     graph.zoom(1.25);
     graph.center();
@@ -85,12 +85,12 @@ function style(): StylesheetStyle[] {
       style: {
         ...font,
         shape: "round-rectangle",
-        width: 104,
+        width: 92,
         height: 46,
         label: "data(text)",
         "text-valign": "center",
         "text-wrap": "wrap",
-        "font-size": 14,
+        "font-size": 13.5,
         "font-weight": 600,
         color: token("--ink"),
         "background-color": token("--surface"),
@@ -98,7 +98,7 @@ function style(): StylesheetStyle[] {
         "border-color": "data(shade)",
       },
     },
-    { selector: "node.client", style: { shape: "ellipse", width: 92, "border-style": "dashed" } },
+    { selector: "node.client", style: { shape: "ellipse", width: 84, "border-style": "dashed" } },
     { selector: "node.gateway", style: { shape: "cut-rectangle" } },
     {
       selector: "edge",
@@ -113,7 +113,7 @@ function style(): StylesheetStyle[] {
         "line-opacity": 0.75,
         label: "data(text)",
         "text-wrap": "wrap",
-        "font-size": 13,
+        "font-size": 12,
         color: token("--ink"),
         "text-background-color": token("--sunken"),
         "text-background-opacity": 0.94,

@@ -10,7 +10,7 @@ export interface Place {
 
 /** Put each node into the column of its layer, each column around the same axis. */
 export function places(nodes: TopologyNode[], down: boolean): Record<string, Place> {
-  const [along, across] = down ? [104, 128] : [212, 92];
+  const [along, across] = down ? [104, 112] : [136, 78];
   const columns = new Map<number, TopologyNode[]>();
   for (const node of nodes) columns.set(node.layer, [...(columns.get(node.layer) ?? []), node]);
   const found: Record<string, Place> = {};
@@ -38,7 +38,7 @@ export function label(edge: TopologyEdge): string {
 }
 
 export function nodeLabel(node: TopologyNode): string {
-  return node.label.replace(/\.(istio-system)$/, "\n$1").replace(/^istio-ingressgateway\n.*/, "ingress\ngateway");
+  return node.label.replace(/^istio-(ingress|egress)gateway\..*/, "$1\ngateway").replace(/-(v\d+)$/, "\n$1");
 }
 
 /** The versions in a graph, sorted, so that each keeps its colour. */

@@ -24,8 +24,8 @@ export function millis(values: Values): Values {
   return values.map((value) => (value === null ? null : value / 1e6));
 }
 
-/** The course worth looking at first: the service with most versions. */
+/** The course worth looking at first: the service with most versions, else what clients see. */
 export function foremost(series: Series[]): Series | undefined {
-  const versions = (one: Series) => (one.kind === "service" ? Object.keys(one.shares).length : 0);
+  const versions = (one: Series) => (one.kind === "service" ? Object.keys(one.shares).length : 1.5);
   return [...series].sort((one, other) => versions(other) - versions(one))[0];
 }

@@ -23,5 +23,7 @@ export function count(value: number): string {
 
 /** A service's host without what is the same for all of its namespace. */
 export function short(host: string): string {
-  return host.replace(/\.default(\.svc\.cluster\.local)?$/, "").replace(/\.svc\.cluster\.local$/, "");
+  return host
+    .replace(/^(istio-\w+gateway)(-\d+)?\.istio-system$/, "$1")
+    .replace(/\.default(\.svc\.cluster\.local)?$/, "").replace(/\.svc\.cluster\.local$/, "");
 }
