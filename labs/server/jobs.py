@@ -83,9 +83,7 @@ class Jobs:
             except ServerError as failure:
                 job.state, job.message, job.hint = State.UNDECIDED, failure.message, failure.hint
             finally:
-                if job.state is State.RUNNING:
-                    job.state, job.message = State.UNDECIDED, "The server was stopped."
-                job.over.set()
+                _stop(job)
 
         running = asyncio.create_task(work())
         self._running.add(running)
@@ -96,9 +94,7 @@ class Jobs:
         """Return a job when it is over, or after `wait_s`. Raises NotFoundError."""
         job = self._jobs.get(id)
         if job is None:
-            raise NotFoundError(
-                f"There is no job {id}.", "Start it again; old results go."
-            )
+            raise NotFoundError(f"There is no job {id}.", "Start it again; old results go.")
         if wait_s > 0:
             try:
                 await asyncio.wait_for(job.over.wait(), wait_s)
@@ -138,6 +134,8 @@ class Jobs:
         for running in tuple(self._running):
             running.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        for job in self._jobs.values():
+            _stop(job)
         _kill(self._pool)
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -153,6 +151,12 @@ class Jobs:
         if self._pool is broken:
             self._pool = self._new_pool()
             _kill(broken)
+
+
+def _stop(job: Job) -> None:
+    if job.state is State.RUNNING:
+        job.state, job.message = State.UNDECIDED, "The server was stopped."
+    job.over.set()
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:

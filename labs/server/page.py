@@ -29,9 +29,6 @@ def routes(folder: Path) -> APIRouter:
 
     @router.get("/{path:path}", include_in_schema=False)
     def page(path: str) -> Response:
-        document = folder / "index.html"
-        if not document.is_file():
-            return HTMLResponse(_UNBUILT, status_code=503)
         file = (folder / path).resolve()
         if path and file.is_file() and file.is_relative_to(folder.resolve()):
             # Vite puts a digest into these names, so that they never change.
@@ -39,6 +36,9 @@ def routes(folder: Path) -> APIRouter:
             return FileResponse(file, headers={"cache-control": kept} if kept else None)
         if path.startswith("assets/"):
             raise NotFoundError(f"There is no {path}.", "Load the page again; it was built anew.")
+        document = folder / "index.html"
+        if not document.is_file():
+            return HTMLResponse(_UNBUILT, status_code=503)
         return FileResponse(document, headers={"cache-control": "no-cache"})
 
     return router

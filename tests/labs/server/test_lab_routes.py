@@ -122,7 +122,7 @@ def test_a_body_of_another_form_is_refused(client: Client) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        pytest.param("kind: [", 1, id="not-yaml"),
+        pytest.param("kind: [}", 1, id="not-yaml"),
         pytest.param(START["reviews.yaml"].replace("hosts:", "hosst:"), 7, id="unknown-field"),
     ],
 )

@@ -1,7 +1,8 @@
 import { useId } from "react";
-import type { Check, Lab, MeshRequest, Observation, Verdict } from "../api/types";
+import type { Check, Lab, MeshRequest, Observation, Position, Verdict } from "../api/types";
 import { Icon } from "../shell/Icon";
 import { CodeText } from "./CodeText";
+import { PlacedText } from "./PlacedText";
 import { deciding } from "./deciding";
 import { Hints } from "./Hints";
 import { Mark } from "./Mark";
@@ -12,9 +13,10 @@ interface Props {
   check: Check;
   verdict: Verdict | null;
   ask: (request: MeshRequest, situation: string, known?: Observation) => void;
+  jump: (position: Position) => void;
 }
 
-export function CheckItem({ lab, check, verdict, ask }: Props) {
+export function CheckItem({ lab, check, verdict, ask, jump }: Props) {
   const label = useId();
   const open = verdict && verdict.outcome !== "passed";
   const request = verdict && open ? deciding(check, verdict) : null;
@@ -34,7 +36,7 @@ export function CheckItem({ lab, check, verdict, ask }: Props) {
         </p>
         {open && (
           <p className="reason">
-            <CodeText text={verdict.reason} />
+            <PlacedText text={verdict.reason} files={lab.files.map((file) => file.name)} jump={jump} />
           </p>
         )}
         {open && (

@@ -1,4 +1,4 @@
-import type { Lab, MeshRequest, Observation, Report } from "../api/types";
+import type { Lab, MeshRequest, Observation, Position, Report } from "../api/types";
 import { Empty, Loading, Trouble } from "../shell/Notices";
 import type { Running } from "../workbench/useRuns";
 import { CheckItem } from "./CheckItem";
@@ -9,9 +9,10 @@ interface Props {
   checking: Running<Report> & { stale: boolean };
   ask: (request: MeshRequest, situation: string, known?: Observation) => void;
   start: () => void;
+  jump: (position: Position) => void;
 }
 
-export function Checks({ lab, checking, ask, start }: Props) {
+export function Checks({ lab, checking, ask, start, jump }: Props) {
   const { busy, value: report, failure } = checking;
   return (
     <div className="checks">
@@ -42,6 +43,7 @@ export function Checks({ lab, checking, ask, start }: Props) {
             check={check}
             verdict={busy ? null : (report?.verdicts.find((each) => each.check === check.id) ?? null)}
             ask={ask}
+            jump={jump}
           />
         ))}
       </ol>

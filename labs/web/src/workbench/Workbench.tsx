@@ -89,7 +89,7 @@ export function Workbench({ lab }: { lab: Lab }) {
           />
           <div className="panel-body" id="left-panel" role="tabpanel" aria-labelledby={`left-tab-${left}`} tabIndex={0}>
             {left === "task" && <Instructions lab={lab} />}
-            {left === "checks" && <Checks lab={lab} checking={checking} ask={ask} start={startCheck} />}
+            {left === "checks" && <Checks lab={lab} checking={checking} ask={ask} start={startCheck} jump={jump} />}
           </div>
         </section>
         <EditorPane files={work.files} change={work.change} diagnostics={diagnostics} spot={spot} jump={jump} />
