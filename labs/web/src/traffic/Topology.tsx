@@ -48,7 +48,7 @@ function arrange(graph: Core, place: HTMLElement) {
   const at = places(nodes as Parameters<typeof places>[0], place.clientWidth < NARROW);
   graph.resize();
   graph.nodes().forEach((node) => void node.position(at[node.id()]!));
-  graph.fit(undefined, 14);
+  graph.fit(undefined, 10);
   if (graph.zoom() > 1.25) {
     graph.zoom(1.25);
     graph.center();
@@ -85,12 +85,12 @@ function style(): StylesheetStyle[] {
       style: {
         ...font,
         shape: "round-rectangle",
-        width: 98,
-        height: 48,
+        width: 94,
+        height: 46,
         label: "data(text)",
         "text-valign": "center",
         "text-wrap": "wrap",
-        "font-size": 15,
+        "font-size": 14.5,
         "font-weight": 600,
         color: token("--ink"),
         "background-color": token("--surface"),
@@ -98,7 +98,7 @@ function style(): StylesheetStyle[] {
         "border-color": "data(shade)",
       },
     },
-    { selector: "node.client", style: { shape: "ellipse", width: 86, "border-style": "dashed" } },
+    { selector: "node.client", style: { shape: "ellipse", width: 84, "border-style": "dashed" } },
     { selector: "node.gateway", style: { shape: "cut-rectangle" } },
     {
       selector: "edge",
@@ -114,7 +114,7 @@ function style(): StylesheetStyle[] {
         label: "data(text)",
         "text-wrap": "wrap",
         "font-size": 13.5,
-        "text-margin-y": -9,
+        "text-margin-y": -10,
         color: token("--ink"),
         "text-background-color": token("--sunken"),
         "text-background-opacity": 0.8,
