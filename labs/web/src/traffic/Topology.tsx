@@ -2,7 +2,7 @@ import cytoscape, { type Core, type StylesheetStyle } from "cytoscape";
 import { useEffect, useRef } from "react";
 import type { Simulation } from "../api/types";
 import { type Theme, useTheme } from "../shell/theme";
-import { fails, label, nodeLabel, places, versions, width } from "./map";
+import { fails, label, nodeLabel, places, roomier, versions, width } from "./map";
 import { colour, token, versionAt } from "./palette";
 
 const NARROW = 500;
@@ -72,7 +72,7 @@ function elements(simulation: Simulation, theme: Theme) {
     ...simulation.edges.map((edge) => ({
       group: "edges" as const,
       data: { ...edge, text: label(edge), width: width(edge, busiest), shade: shade(edge.target) },
-      classes: fails(edge) ? "failing" : "",
+      classes: `${roomier(edge, simulation.edges)} ${fails(edge) ? "failing" : ""}`,
     })),
   ];
 }
@@ -90,7 +90,7 @@ function style(): StylesheetStyle[] {
         label: "data(text)",
         "text-valign": "center",
         "text-wrap": "wrap",
-        "font-size": 14.5,
+        "font-size": 13.5,
         "font-weight": 600,
         color: token("--ink"),
         "background-color": token("--surface"),
@@ -111,17 +111,18 @@ function style(): StylesheetStyle[] {
         "target-arrow-shape": "triangle",
         "arrow-scale": 0.9,
         "line-opacity": 0.75,
-        label: "data(text)",
         "text-wrap": "wrap",
         "font-size": 13.5,
-        "text-margin-y": -10,
+        "text-margin-y": -7,
         color: token("--ink"),
         "text-background-color": token("--sunken"),
-        "text-background-opacity": 0.8,
+        "text-background-opacity": 0.88,
         "text-background-padding": "1px",
         "text-background-shape": "roundrectangle",
       },
     },
+    { selector: "edge.source", style: { "source-label": "data(text)", "source-text-offset": 30 } },
+    { selector: "edge.target", style: { "target-label": "data(text)", "target-text-offset": 30 } },
     {
       selector: "edge.failing",
       style: {

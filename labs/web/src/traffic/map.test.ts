@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { TopologyEdge } from "../api/types";
-import { fails, label, nodeLabel, places, versions, width } from "./map";
+import { fails, label, nodeLabel, places, roomier, versions, width } from "./map";
 
 const node = (id: string, layer: number, version = "") => ({ id, label: id, kind: "workload", version, layer });
 const edge = (rate: number, success_share: number | null): TopologyEdge => ({
@@ -36,5 +36,11 @@ it.each([
   ["istio-ingressgateway.istio-system", "ingress\ngateway"],
   ["readers", "readers"],
 ])("calls %s", (name, want) => expect(nodeLabel(node(name, 0))).toBe(want));
+
+it("writes where edges do not meet", () => {
+  const to = (source: string, target: string) => ({ ...edge(1, 1), source, target });
+  const edges = [to("a", "b"), to("a", "c"), to("b", "d"), to("c", "d")];
+  expect(edges.map((each) => roomier(each, edges))).toEqual(["target", "target", "source", "source"]);
+});
 
 it("sorts versions", () => expect(versions([node("b", 0, "v2"), node("a", 0, "v1"), node("c", 0)])).toEqual(["v1", "v2"]));

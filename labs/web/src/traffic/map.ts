@@ -37,6 +37,13 @@ export function label(edge: TopologyEdge): string {
   return rate(edge.rate) + errors;
 }
 
+/** At which end an edge's label has room: away from where many edges meet. */
+export function roomier(edge: TopologyEdge, edges: TopologyEdge[]): "source" | "target" {
+  const leaving = edges.filter((each) => each.source === edge.source).length;
+  const arriving = edges.filter((each) => each.target === edge.target).length;
+  return arriving > leaving ? "source" : "target";
+}
+
 export function nodeLabel(node: TopologyNode): string {
   return node.label.replace(/^istio-(ingress|egress)gateway\..*/, "$1\ngateway").replace(/-(v\d+)$/, "\n$1");
 }
