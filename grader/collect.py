@@ -6,14 +6,13 @@ Trouble on our side (no Envoy, a time-out) leaves the checks concerned undecided
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 
 from grader.checks import KINDS
-from grader.evidence import Engine, Evidence, Plan, Seen
+from grader.evidence import Engine, Evidence, Likeness, Plan, Seen, likeness
 from grader.lab import Lab
 from grader.workspace import Workspace, lab_digest, read, situations
-from simulator.config.scenario import Request
 from simulator.observe.explain import Node
 from simulator.observe.observation import Observation
 from simulator.scenario import Scenario, ScenarioError
@@ -64,8 +63,9 @@ class _Gathered:
         self._plans = {each.id: KINDS[each.kind].plan(each.params) for each in lab.checks}
         self._engine = engine
         self._seed = seed
+        self._files = lab.files
         self._observations: dict[str, tuple[Observation, ...]] = {}
-        self._explanations: dict[str, Mapping[str, Node]] = {}
+        self._explanations: dict[str, Mapping[Likeness, Node]] = {}
         self.diagnostics = workspace.diagnostics
         self.undecided: dict[str, str] = {}
 
@@ -81,37 +81,29 @@ class _Gathered:
         if not name:
             self.diagnostics = tuple(dict.fromkeys((*self.diagnostics, *scenario.diagnostics)))
         tell(f"sending {_number(plans)} requests" + (f": {name}" if name else ""))
-        requests = [request for plan in plans.values() for request in plan.requests]
         for check, plan in plans.items():
-            self._explanations[check] = _explanations(scenario, plan.requests, self._seed)
-        if self._engine is Engine.SIM:
-            self._share(plans, scenario.probe(requests, seed=self._seed))
-        else:
-            self._play_for_real(plans, scenario, requests, tell)
+            # Each check meets the mesh as it is at the start, so that none disturbs another.
+            seen = scenario.probe(plan.requests, seed=self._seed, explain=True)
+            self._explanations[check] = _explanations(seen)
+            if self._engine is Engine.SIM:
+                self._observations[check] = tuple(replace(each, explain=None) for each in seen)
+        if self._engine is Engine.ENVOY:
+            self._play_for_real(plans, scenario, tell)
 
-    def _play_for_real(
-        self,
-        plans: Mapping[str, Plan],
-        scenario: Scenario,
-        requests: Sequence[Request],
-        tell: Progress,
-    ) -> None:
+    def _play_for_real(self, plans: Mapping[str, Plan], scenario: Scenario, tell: Progress) -> None:
         # gRPC and the driver take their time to import; the simulator does without.
         from sandbox.box import Sandbox
         from sandbox.errors import SandboxError
 
         try:
             with Sandbox.start(scenario, tell) as box:
-                self._share(plans, box.probe(requests))
+                for check, plan in plans.items():
+                    tell(f"trying {check}")
+                    seen = box.probe(plan.requests, at_once=plan.at_once)
+                    self._observations[check] = seen
         except SandboxError as error:
-            self.undecided.update(dict.fromkeys(plans, str(error)))
-
-    def _share(self, plans: Mapping[str, Plan], observations: Sequence[Observation]) -> None:
-        """Give each check its own: observations come in the order of the requests."""
-        rest = iter(observations)
-        for check, plan in plans.items():
-            number = sum(request.count for request in plan.requests)
-            self._observations[check] = tuple(islice(rest, number))
+            missing = [check for check in plans if check not in self._observations]
+            self.undecided.update(dict.fromkeys(missing, str(error)))
 
     def seen(self) -> dict[str, Seen]:
         """Return what each check is judged by."""
@@ -120,6 +112,7 @@ class _Gathered:
                 engine=self._engine,
                 observations=self._observations.get(check, ()),
                 explanations=self._explanations.get(check, {}),
+                files=self._files,
                 diagnostics=self.diagnostics,
             )
             for check in self._plans
@@ -130,11 +123,13 @@ def _number(plans: Mapping[str, Plan]) -> int:
     return sum(request.count for plan in plans.values() for request in plan.requests)
 
 
-def _explanations(scenario: Scenario, requests: Sequence[Request], seed: int) -> dict[str, Node]:
-    """Return the simulator's reasons for one request of each kind, on whatever plane it runs."""
-    once = [request.model_copy(update={"count": 1}) for request in requests]
-    seen = scenario.probe(once, seed=seed, explain=True)
-    return {each.id: each.explain for each in seen if each.explain is not None}
+def _explanations(seen: Sequence[Observation]) -> dict[Likeness, Node]:
+    """Return the reasons for one observation of each kind of outcome."""
+    found: dict[Likeness, Node] = {}
+    for each in seen:
+        if each.explain is not None:
+            found.setdefault(likeness(each), each.explain)
+    return found
 
 
 def _silent(_: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from simulator.config.scenario import Request
 from simulator.diagnostics import Diagnostic
@@ -42,6 +43,24 @@ class Plan:
     """Each with an id."""
     situation: str = ""
     """One of the lab's situations; empty for the scenario as it is written."""
+    at_once: int = 1
+    """So many at the same time on real Envoys, where time is real and order does not matter."""
+
+
+Likeness: TypeAlias = tuple[str, int | None, tuple[str, ...], str | None, str | None]
+"""A request's id and what came of it: status, flags, cluster and workload."""
+
+
+def likeness(observation: Observation) -> Likeness:
+    """Return what two observations share that came about for the same reasons."""
+    upstream = observation.upstream
+    return (
+        observation.id,
+        observation.status,
+        tuple(observation.response_flags),
+        observation.cluster,
+        upstream.workload if upstream else None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +69,20 @@ class Seen:
 
     engine: Engine = Engine.SIM
     observations: tuple[Observation, ...] = ()
-    explanations: Mapping[str, Node] = field(default_factory=dict)
-    """By request id: the simulator's reasons for one request of that kind."""
+    explanations: Mapping[Likeness, Node] = field(default_factory=dict)
+    """The simulator's reasons, one for each kind of outcome that it saw."""
+    files: tuple[str, ...] = ()
+    """Those that the learner wrote, as positions name them."""
     diagnostics: tuple[Diagnostic, ...] = ()
     """Everything that `analyze` and the simulator have to say of the workspace."""
+
+    def explanation(self, observation: Observation) -> Node | None:
+        """Return the reasons for an outcome like this one, else for the same request."""
+        found = self.explanations.get(likeness(observation))
+        if found is not None:
+            return found
+        same = (each for like, each in self.explanations.items() if like[0] == observation.id)
+        return next(same, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,14 +48,14 @@ class _Check(Record):
     """The sentence that a learner sees."""
     after: tuple[Id, ...] = ()
     """Checks that must have passed; otherwise this one is not run."""
-    points: int = Field(1, ge=0)
+    points: int = Field(default=1, ge=0)
 
 
 class AnalyzeCheck(_Check):
     """Nothing new is found in the manifests."""
 
     kind: Literal["analyze"]
-    with_: AnalyzeParams = Field(AnalyzeParams(), alias="with")
+    with_: AnalyzeParams = Field(default=AnalyzeParams(), alias="with")
 
 
 class ProbeCheck(_Check):
@@ -115,7 +115,7 @@ class LabFile(Record):
     """Files beside them that a learner may want at hand, such as requests to try."""
     kinds: tuple[str, ...] = Field(min_length=1)
     """Kinds of objects that a learner's files may hold."""
-    situations: dict[Id, Situation] = Field({})
+    situations: dict[Id, Situation] = Field(default={})
     start: Start
     wrong: tuple[Wrong, ...] = Field(min_length=1)
     checks: tuple[AnyCheck, ...] = Field(min_length=1)

@@ -116,7 +116,10 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.stop(failed=isinstance(error, SandboxError))
+        failed = isinstance(error, SandboxError)
+        if failed and self.plan.run_dir.exists():
+            (self.plan.run_dir / rundir.FAILED).write_text(str(error))
+        self.stop(failed=failed)
 
     def _collect(self, sent: Sequence[Sent]) -> None:
         """Wait until every proxy on the way of every request has told of it."""

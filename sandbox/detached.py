@@ -37,6 +37,7 @@ class CommandError(Exception):
 def up(
     manifests: Sequence[str],
     *,
+    stdin_text: str | None = None,
     scenario: str | None = None,
     seconds: float = 3600.0,
     on_progress: Progress | None = None,
@@ -46,7 +47,8 @@ def up(
     Raises SandboxError, also for manifests with errors (they are best analysed before).
     """
     spec = {
-        "manifests": [str(Path(each).absolute()) for each in manifests],
+        "manifests": [each if each == "-" else str(Path(each).absolute()) for each in manifests],
+        "stdin": stdin_text,
         "scenario": str(Path(scenario).absolute()) if scenario else None,
         "seconds": seconds,
         "name": scenario or ", ".join(manifests),
@@ -57,23 +59,18 @@ def up(
     ):
         json.dump(spec, file)
         file.flush()
-        with subprocess.Popen(
-            [sys.executable, "-m", "sandbox.hold", file.name],
+        holder = subprocess.Popen(
+            [sys.executable, "-P", "-m", "sandbox.hold", file.name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
-        ) as holder:
-            try:
-                found = _await_ready(holder, on_progress)
-            except BaseException:
-                holder.terminate()  # it stops what it started
-                raise
-            if found is None:
-                errors.seek(0)
-                raise SandboxError(f"the sandbox's holder died:\n{errors.read().decode()[-2000:]}")
-            # It lives on: leaving the block must not wait for it.
-            holder.returncode = 0
+        )
+        found = _started(holder, on_progress)
+        if found is None:
+            errors.seek(0)
+            message = f"the sandbox's holder died:\n{errors.read().decode()[-2000:]}"
+            raise SandboxError(message)
     return next(entry for _, entry in rundir.entries() if entry.id == found)
 
 
@@ -136,18 +133,36 @@ def curl(command: Sequence[str], workload: str) -> Request:
         known = headers.get(name)
         both = (*((known,) if isinstance(known, str) else known or ()), value.strip())
         headers[name] = both if len(both) > 1 else both[0]
-    return Request(
-        from_=workload,
-        url=given.url if "://" in given.url else f"http://{given.url}",
-        method=given.method or ("POST" if given.body is not None else "GET"),
-        headers=headers,
-        body=given.body or "",
+    return Request.model_validate(
+        {
+            "from": workload,
+            "url": given.url if "://" in given.url else f"http://{given.url}",
+            "method": given.method or ("POST" if given.body is not None else "GET"),
+            "headers": headers,
+            "body": given.body or "",
+        }
     )
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message}. Try: curl [-X METHOD] [-H HEADER] [-d BODY] URL")
+
+
+def _started(holder: subprocess.Popen[bytes], on_progress: Progress | None) -> str | None:
+    assert holder.stdout is not None
+    with holder.stdout:
+        try:
+            found = _await_ready(holder, on_progress)
+        except BaseException:
+            holder.terminate()  # it stops what it started
+            holder.wait()
+            raise
+    if found is None:
+        holder.wait()
+    else:
+        holder.returncode = 0  # it lives on, and is no longer ours to wait for
+    return found
 
 
 def _await_ready(holder: subprocess.Popen[bytes], on_progress: Progress | None) -> str | None:
@@ -167,8 +182,14 @@ def _find(sandbox: str) -> tuple[Path, Entry]:
     for path, entry in rundir.entries():
         if entry.id == sandbox:
             return path, entry
-    message = f"no sandbox {sandbox} is up. Try: meshdojo sandbox ls"
+    message = f"no sandbox {sandbox} is up{_failure(sandbox)}. Try: meshdojo sandbox ls"
     raise UnknownSandbox(message)
+
+
+def _failure(sandbox: str) -> str:
+    """Return why a sandbox is no more, where its logs were kept."""
+    marker = rundir.root() / sandbox / rundir.FAILED
+    return f": {marker.read_text()}" if sandbox and marker.exists() else ""
 
 
 def _ask(found: tuple[Path, Entry], asked: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from sandbox.box import Sandbox
 from sandbox.errors import SandboxError
+from simulator.config.load import load
 from simulator.config.scenario import Request
 from simulator.istiod.registry import UnknownProxyError
 from simulator.observe.observation import to_json
@@ -59,7 +60,7 @@ def main(spec: dict[str, Any]) -> int:
 def _scenario(spec: dict[str, Any]) -> Scenario:
     if spec["scenario"] is not None:
         return Scenario.load(spec["scenario"], spec["manifests"])
-    return Scenario.of(spec["manifests"])
+    return Scenario.of(load(spec["manifests"], spec["stdin"]))
 
 
 def _serve(box: Sandbox, control: socket.socket) -> bool:

@@ -23,6 +23,9 @@ Place = tuple[str, int]
 """A loopback address and a port."""
 
 
+_IDLE = Behaviour()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
     """One Envoy of the mesh."""
@@ -75,7 +78,7 @@ def plan(scenario: Scenario, run_dir: Path, slot: int) -> Plan:
     """
     mesh = scenario.mesh
     loopback = Loopback(slot, mesh.pods)
-    proxies = {}
+    proxies: dict[str, Proxy] = {}
     for pod in mesh.pods:
         if not (pod.sidecar or pod.gateway):
             continue
@@ -92,7 +95,7 @@ def plan(scenario: Scenario, run_dir: Path, slot: int) -> Plan:
     behaviours = _behaviours(scenario)
     made.workloads.update(
         {
-            pod.ref: _workload(made, pod, behaviours.get(pod.deployment, Behaviour()))
+            pod.ref: _workload(made, pod, behaviours.get(pod.deployment, _IDLE))
             for pod in mesh.pods
             if not pod.gateway and pod.ports
         }

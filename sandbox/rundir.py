@@ -18,6 +18,8 @@ from pathlib import Path
 
 from sandbox.errors import AddressInUse, SandboxError
 
+FAILED = "failed"
+"""The file, with the reason inside, by which a directory outlives its sandbox."""
 _CLAIM_PORT = 61_999
 _SLOTS = range(1, 255)
 _SOCKET_PATH_LIMIT = 100
@@ -85,7 +87,7 @@ def create(*, seconds: float, scenario: str = "", detached: bool = False) -> tup
 
 def discard(path: Path) -> None:
     """Remove a run directory in which nothing runs, unless a failure's logs are kept there."""
-    if not (path / "failed").exists():
+    if not (path / FAILED).exists():
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -99,7 +101,7 @@ def sweep() -> tuple[str, ...]:
     """End and remove what dead owners left; return the ids. Logs of failures stay for a day."""
     swept = []
     for path, entry in _read():
-        failed = path / "failed"
+        failed = path / FAILED
         recent = failed.exists() and time.time() - failed.stat().st_mtime < _KEEP_FAILED_S
         if entry.alive or recent:
             continue

@@ -87,7 +87,7 @@ class Scenario:
         `file.manifests` is not read. Raises ScenarioError for manifests with errors.
         """
         loaded = manifests if isinstance(manifests, Manifests) else load_manifests(manifests)
-        return cls(loaded, file or ScenarioFile.model_validate({}))
+        return cls(loaded, file or ScenarioFile())
 
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

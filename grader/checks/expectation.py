@@ -45,12 +45,12 @@ class Expectation(Record):
     """How often the first proxy sent it."""
     flags: tuple[str, ...] = ()
     """Response flags that the first proxy gave it."""
-    headers_upstream: dict[str, str] = Field({})
+    headers_upstream: dict[str, str] = Field(default={})
     """Headers as the first proxy sent them on."""
     takes_at_most: Duration | None = None
     """As the client saw it; on real Envoys a busy machine is given some slack."""
     takes_at_least: Duration | None = None
-    arrivals: dict[str, Count] = Field({})
+    arrivals: dict[str, Count] = Field(default={})
     """By workload: how often one request of the client arrived there, retries and all."""
 
     @model_validator(mode="after")

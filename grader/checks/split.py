@@ -13,10 +13,12 @@ from pydantic import Field, model_validator
 from scipy.stats import beta
 
 from grader.checks.expectation import served_by, short
-from grader.checks.story import account, rule_behind
+from grader.checks.story import why
 from grader.evidence import Finding, Outcome, Plan, Seen
 from simulator.config.scenario import Record, Request, Share
 from simulator.observe.observation import Observation
+
+_AT_ONCE = 8
 
 
 class SplitParams(Record):
@@ -26,7 +28,7 @@ class SplitParams(Record):
     request: Request
     shares: dict[str, Share] = Field(min_length=1)
     """By workload; what is not named must get nothing. They add up to 1."""
-    alpha: float = Field(0.0001, gt=0, lt=0.1)
+    alpha: float = Field(default=0.0001, gt=0, lt=0.1)
     """How often right weights may be refused by chance."""
 
     @model_validator(mode="after")
@@ -39,7 +41,7 @@ class SplitParams(Record):
 
 def plan(params: SplitParams) -> Plan:
     """Return the one request, sent `count` times."""
-    return Plan(requests=(params.request,), situation=params.situation)
+    return Plan(requests=(params.request,), situation=params.situation, at_once=_AT_ONCE)
 
 
 def interval(seen: int, number: int, alpha: float) -> tuple[float, float]:
@@ -55,23 +57,23 @@ def judge(params: SplitParams, seen: Seen) -> Finding:
     if number < params.request.count:
         return Finding(outcome=Outcome.UNDECIDED, reason="Not every request was observed.")
     wanted = {_qualified(name): share for name, share in params.shares.items()}
-    behind = rule_behind(next(iter(seen.explanations.values()), None))
     stray = _stray(wanted, seen.observations)
     if stray is not None:
-        reason = f"{_stray_text(stray, wanted, seen.observations)}{account(stray)}{behind}"
+        reason = _stray_text(stray, wanted, seen.observations) + why(seen, stray)
         return Finding(outcome=Outcome.FAILED, reason=reason, observation=stray)
     counts = Counter(served_by(each) for each in seen.observations)
-    told, outside = [], None
+    told = []
     for name, share in wanted.items():
         low, high = interval(counts[name], number, params.alpha / len(wanted))
-        told.append(
-            f"{counts[name]} of {number} requests ({counts[name] / number:.1%}) went to "
-            f"{short(name)}, so its share lies between {low:.1%} and {high:.1%}"
+        sentence = (
+            f"{counts[name]} of {number} requests ({counts[name] / number:.1%}) went to"
+            f" {short(name)}, so its weight lies between {low:.1%} and {high:.1%}"
         )
-        if not low <= share <= high and outside is None:
-            outside = f"{told[-1]}; expected {share:.0%}.{behind}"
-    if outside:
-        return Finding(outcome=Outcome.FAILED, reason=outside, observation=seen.observations[0])
+        if not low <= share <= high:
+            first = seen.observations[0]
+            reason = f"{sentence}; expected {share:.0%}.{why(seen, first)}"
+            return Finding(outcome=Outcome.FAILED, reason=reason, observation=first)
+        told.append(sentence)
     return Finding(outcome=Outcome.PASSED, reason="; ".join(told) + ".")
 
 

@@ -111,7 +111,7 @@ def _children(plan: Plan, binary: Path) -> Iterable[Child]:
     if plan.workloads:
         spec = plan.run_dir / "boot" / "workloads.json"
         spec.write_text(json.dumps([*plan.workloads.values()]))
-        argv = (sys.executable, "-m", "sandbox.workload", str(spec))
+        argv = (sys.executable, "-P", "-m", "sandbox.workload", str(spec))
         yield Child(name="workloads", argv=argv, log="logs/workloads.log", tells=True)
     for pod, proxy in plan.proxies.items():
         boot = plan.run_dir / "boot" / f"{pod}.json"

@@ -11,6 +11,7 @@ from random import Random
 
 from simulator.config.scenario import Answer, Behaviour, Latency
 
+_USUAL = Answer(status=200)
 _P99 = 2.3263478740408408
 """The standard normal's 99th percentile."""
 
@@ -41,7 +42,7 @@ class Answers:
         for disturbance in behaviour.disturbances:
             if self._chance.random() < disturbance.share:
                 return self._turn(disturbance)
-        return self._turn(Answer())
+        return self._turn(_USUAL)
 
     def _turn(self, answer: Answer) -> Turn:
         latency = answer.latency or self._behaviour.latency

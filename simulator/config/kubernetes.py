@@ -76,7 +76,7 @@ class Service(Kubernetes):
     )
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
-    cluster_ip: Text | None = Field(None, alias="clusterIP")
+    cluster_ip: Text | None = Field(default=None, alias="clusterIP")
     """`None` as text makes the service headless."""
     external_name: Text = ""
     selector: dict[str, Text] = Field(default_factory=dict)
@@ -92,7 +92,7 @@ class ContainerPort(Kubernetes):
     container_port: PortNumber
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
     host_port: Int32 | None = None
-    host_ip: Text | None = Field(None, alias="hostIP")
+    host_ip: Text | None = Field(default=None, alias="hostIP")
 
 
 class Container(Kubernetes):

@@ -51,7 +51,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Record(BaseModel):
     """A part of a scenario: immutable, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _or_text(schema: dict[str, Any]) -> None:
+    """Let a schema take plain text, too."""
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, whole]
 
 
 class Latency(Record):
@@ -65,6 +72,8 @@ class Latency(Record):
     exponential: Duration | None = None
     p50: Duration | None = None
     p99: Duration | None = None
+
+    model_config = ConfigDict(json_schema_extra=_or_text)
 
     @model_validator(mode="before")
     @classmethod
@@ -83,7 +92,7 @@ class Latency(Record):
 class Answer(Record):
     """One answer of a workload that differs from its usual 200."""
 
-    status: int = Field(200, ge=200, le=599)
+    status: int = Field(default=200, ge=200, le=599)
     latency: Latency | None = None
     """Instead of the behaviour's own latency."""
 
@@ -108,7 +117,7 @@ class Behaviour(Record):
     """What the pods of one Deployment do. Without one, a pod answers 200 at once."""
 
     latency: Latency = Latency(fixed=0)
-    concurrency: int | None = Field(None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1)
     """Requests that one replica works on at a time; others wait in line. Unlimited if absent."""
     script: tuple[Answer, ...] = ()
     """Answers given in turn, per replica, from the first again after the last."""
@@ -122,16 +131,16 @@ class Client(Record):
     """A source of load: open loop (`rate`) or closed loop (`users`)."""
 
     name: str
-    from_: str = Field("outside", alias="from")
+    from_: str = Field(default="outside", alias="from")
     """`DEPLOYMENT.NAMESPACE`, or `outside` for a client beyond the mesh."""
     via: str | None = None
     """A gateway's `DEPLOYMENT.NAMESPACE` to connect to, whatever the URL's host."""
     url: str
     method: str = "GET"
     headers: dict[str, str] = {}
-    rate: float | None = Field(None, gt=0, le=1_000_000)
+    rate: float | None = Field(default=None, gt=0, le=1_000_000)
     """Mean requests a second, as a Poisson process; it does not wait for answers."""
-    users: int | None = Field(None, ge=1, le=100_000)
+    users: int | None = Field(default=None, ge=1, le=100_000)
     """So many users, each sending its next request after the answer and `think`."""
     think: Duration = 0
     start: Duration = 0
@@ -158,11 +167,11 @@ class Network(Record):
 class ScenarioFile(Record):
     """A scenario, as written."""
 
-    schema_: Literal["scenario.v1"] = Field("scenario.v1", alias="schema")
+    schema_: Literal["scenario.v1"] = Field(default="scenario.v1", alias="schema")
     title: str = ""
     manifests: tuple[str, ...] = ()
     """Files or folders of Kubernetes and Istio YAML, relative to this file."""
-    seed: int = Field(1, ge=0)
+    seed: int = Field(default=1, ge=0)
     duration: Duration = 60_000_000_000
     workloads: dict[str, Behaviour] = {}
     """By `DEPLOYMENT` (namespace default) or `DEPLOYMENT.NAMESPACE`."""
@@ -176,7 +185,7 @@ class Request(Record):
     """One entry of a request file, as sent by `meshdojo probe`. Only `url` is required."""
 
     id: str | None = None
-    from_: str = Field("outside", alias="from")
+    from_: str = Field(default="outside", alias="from")
     """`DEPLOYMENT.NAMESPACE`, or `outside` for a client beyond the mesh."""
     url: str
     via: str | None = None
@@ -186,6 +195,6 @@ class Request(Record):
     body: str = ""
     protocol: Literal["http1", "http2", "grpc", "tcp", "tls"] = "http1"
     tls: dict[str, Any] | None = None
-    count: int = Field(1, ge=1, le=100_000)
+    count: int = Field(default=1, ge=1, le=100_000)
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

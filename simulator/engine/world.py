@@ -29,7 +29,7 @@ MAX_UNDER_WAY = 100_000
 
 T = TypeVar("T")
 
-_IDLE = Behaviour.model_validate({})
+_IDLE = Behaviour()
 
 
 class TooManyRequestsError(Exception):

@@ -130,7 +130,7 @@ def _response_header(argument: str, facts: Facts) -> str | None:
 
 def _path(argument: str, facts: Facts) -> str | None:
     options = argument.split(":")
-    path = facts.request.path
+    path: str | None = facts.request.path
     if len(options) > 1 and options[1] in ("ORIG", "ORIG_OR_PATH"):
         original = facts.request.first("x-envoy-original-path")
         path = original if original is not None or options[1] == "ORIG" else path

@@ -20,7 +20,7 @@ from simulator.envoy.header_map import Headers
 from simulator.envoy.match import PathKind, compiled, without_query
 from simulator.envoy.mutation import Append, Mutations
 from simulator.envoy.request import PLAIN, Request, StreamInfo
-from simulator.envoy.rewrite import HostRewrite, PathRewrite, Redirect, RegexRewrite
+from simulator.envoy.rewrite import PathRewrite, Redirect, RegexRewrite
 from simulator.envoy.route import RouteMatch
 
 _GROUP = re.compile(r"\\([0-9\\])")
@@ -48,7 +48,7 @@ def finalize_request(
             current = replace(current, authority=match.weighted.host_rewrite)
     for level in _levels(match, "request_headers"):
         current = _mutated(level, current, match, info)
-    current = _with_host(match.route.host_rewrite, current, match, info, keep=keep_original)
+    current = _with_host(match, current, info, keep=keep_original)
     return _with_path(match, current, info, keep=keep_original)
 
 
@@ -150,10 +150,8 @@ def set_header(headers: Headers, name: str, value: str) -> Headers:
     return (*(pair for pair in headers if pair[0] != name), (name, value))
 
 
-def _with_host(
-    rewrite: HostRewrite, request: Request, match: RouteMatch, info: StreamInfo, *, keep: bool
-) -> Request:
-    host = ""
+def _with_host(match: RouteMatch, request: Request, info: StreamInfo, *, keep: bool) -> Request:
+    rewrite, host = match.route.host_rewrite, ""
     if rewrite.literal:
         host = rewrite.literal
     elif rewrite.header:
@@ -166,7 +164,10 @@ def _with_host(
 
 
 def with_authority(request: Request, host: str, *, append: bool, keep: bool) -> Request:
-    """Return the request with another host; empty changes nothing."""
+    """Return the request with another host; empty changes nothing.
+
+    `keep` notes the old one in `x-envoy-original-host`.
+    """
     if not host:
         return request
     headers = request.headers

@@ -155,7 +155,7 @@ def _route_config(
 ) -> dict[str, Any]:
     only = route.default_route(cluster, operation).value
     never = duration(0)
-    action = {
+    action: dict[str, Any] = {
         "cluster": cluster,
         "timeout": never,
         "max_stream_duration": {

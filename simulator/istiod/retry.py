@@ -66,9 +66,22 @@ def _hosts(part: Part, retries: HTTPRetry, source: Object | None, at: str) -> No
         part.put("retry_priority", priority, source, f"{at}.retryRemoteLocalities")
 
 
-def inbound() -> dict[str, Any]:
-    """Return the policy of an inbound route: only what the workload has not seen is sent again."""
-    return {"retry_on": "reset-before-request", "num_retries": wrapped(2)}
+def inbound(retries: HTTPRetry | None = None) -> dict[str, Any] | None:
+    """Return the policy of an inbound route: only what the workload has not seen is sent again.
+
+    Of a mesh-wide policy, the attempts, conditions and back-off count.
+    """
+    value: dict[str, Any] = {"retry_on": "reset-before-request", "num_retries": wrapped(2)}
+    if retries is None:
+        return value
+    if retries.attempts <= 0:
+        return None
+    value["num_retries"] = wrapped(retries.attempts)
+    if retries.retry_on:
+        value["retry_on"], value["retriable_status_codes"] = split(retries.retry_on)
+    if retries.backoff_ns is not None:
+        value["retry_back_off"] = {"base_interval": duration(retries.backoff_ns)}
+    return value
 
 
 def split(retry_on: str) -> tuple[str, list[int]]:

@@ -106,16 +106,20 @@ CALLS = {
 }
 
 
-def bookshop(
-    more: str = ROUTING, *, behaviours: dict[str, Behaviour] | None = None, port: int = 9080
-) -> Scenario:
-    """Return the bookshop with further manifests."""
-    services = [
-        _SERVICE.format(name=name, port=port) for name in sorted({n for n, _ in _WORKLOADS})
-    ]
+def manifests(more: str = ROUTING, *, port: int = 9080) -> str:
+    """Return the bookshop as text, with further manifests."""
+    names = sorted({name for name, _ in _WORKLOADS})
+    services = [_SERVICE.format(name=name, port=port) for name in names]
     pods = [
         _DEPLOYMENT.format(name=name, version=version, replicas=1, port=port)
         for name, version in _WORKLOADS
     ]
+    return "".join([*services, *pods, more])
+
+
+def bookshop(
+    more: str = ROUTING, *, behaviours: dict[str, Behaviour] | None = None, port: int = 9080
+) -> Scenario:
+    """Return the bookshop with further manifests."""
     file = ScenarioFile(workloads=CALLS if behaviours is None else behaviours)
-    return Scenario.of(load_texts([("shop.yaml", "".join([*services, *pods, more]))]), file)
+    return Scenario.of(load_texts([("shop.yaml", manifests(more, port=port))]), file)

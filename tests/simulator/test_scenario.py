@@ -69,7 +69,7 @@ def test_more_manifests_come_after_the_files_own(folder: Path) -> None:
 def test_paths_are_enough(folder: Path) -> None:
     plain = Scenario.of([str(folder / "app.yaml")])
 
-    assert plain.file == ScenarioFile.model_validate({})
+    assert plain.file == ScenarioFile()
     assert plain.probe([ask()])[0].status == 200
 
 

@@ -175,7 +175,7 @@ class OutlierDetection(Spec):
     split_external_local_origin_errors: Bool = False
     consecutive_local_origin_failures: UInt32 | None = None
     consecutive_gateway_errors: UInt32 | None = None
-    consecutive_5xx_errors: UInt32 | None = Field(None, alias="consecutive5xxErrors")
+    consecutive_5xx_errors: UInt32 | None = Field(default=None, alias="consecutive5xxErrors")
     interval_ns: Duration | None = None
     base_ejection_time_ns: Duration | None = None
     max_ejection_percent: Int32 = 0
@@ -238,7 +238,7 @@ class TrafficPolicy(Spec):
     connection_pool: ConnectionPoolSettings | None = None
     outlier_detection: OutlierDetection | None = None
     tls: ClientTLSSettings | None = None
-    port_level_settings: tuple[PortTrafficPolicy, ...] = Field((), max_length=4096)
+    port_level_settings: tuple[PortTrafficPolicy, ...] = Field(default=(), max_length=4096)
     tunnel: Tunnel | None = None
     proxy_protocol: ProxyProtocol | None = None
     retry_budget: RetryBudget | None = None

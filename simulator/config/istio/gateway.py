@@ -43,8 +43,8 @@ class ServerTLSSettings(Spec):
     ca_certificates: Text = ""
     ca_crl: Text = ""
     credential_name: Text = ""
-    credential_names: tuple[Text, ...] = Field((), max_length=2)
-    tls_certificates: tuple[TLSCertificate, ...] = Field((), max_length=2)
+    credential_names: tuple[Text, ...] = Field(default=(), max_length=2)
+    tls_certificates: tuple[TLSCertificate, ...] = Field(default=(), max_length=2)
     ca_cert_credential_name: Text = ""
     subject_alt_names: tuple[Text, ...] = ()
     verify_certificate_spki: tuple[Text, ...] = ()

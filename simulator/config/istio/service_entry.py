@@ -43,11 +43,11 @@ class ServiceEntry(Spec):
     """A service that Kubernetes does not know."""
 
     hosts: tuple[Text, ...] = Field(min_length=1, max_length=256)
-    addresses: tuple[Text, ...] = Field((), max_length=256)
-    ports: tuple[ServicePort, ...] = Field((), max_length=256)
+    addresses: tuple[Text, ...] = Field(default=(), max_length=256)
+    ports: tuple[ServicePort, ...] = Field(default=(), max_length=256)
     location: Literal["MESH_EXTERNAL", "MESH_INTERNAL"] = "MESH_EXTERNAL"
     resolution: Literal["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"] = "NONE"
-    endpoints: tuple[WorkloadEntry, ...] = Field((), max_length=4096)
+    endpoints: tuple[WorkloadEntry, ...] = Field(default=(), max_length=4096)
     workload_selector: WorkloadSelector | None = None
     export_to: tuple[Text, ...] = ()
     subject_alt_names: tuple[Text, ...] = ()

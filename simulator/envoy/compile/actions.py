@@ -246,6 +246,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - protobuf
 
 def mirror(message: Any, scope: Scope) -> Mirror:  # noqa: ANN401 - protobuf
     """Compile a RequestMirrorPolicy."""
+    scope.skip("", "the copy is not sent")
     scope.only(
         message,
         """cluster cluster_header runtime_fraction trace_sampled

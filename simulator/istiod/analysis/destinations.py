@@ -89,7 +89,7 @@ def _port(
 
 
 def _advice(mesh: Mesh, host: str, namespace: str) -> str:
-    known = {}
+    known: dict[str, None] = {}
     for service in mesh.services.values():
         short = service.name if service.kubernetes and service.namespace == namespace else None
         known[short or service.hostname] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from simulator.envoy.compile.matchers import header_matcher
@@ -14,9 +15,9 @@ from tests.conformance.table import Case, Table
 def cases(table: Table) -> Iterator[Case]:
     """Yield the table's cases, and its matchers that must be refused."""
     for at, one in enumerate(table.data["cases"]):
-        yield Case(id=f"#{at} {one['test']}", data=one, check=lambda o=one: _check(o))
+        yield Case(id=f"#{at} {one['test']}", data=one, check=partial(_check, one))
     for at, one in enumerate(table.data.get("rejected", ())):
-        yield Case(id=f"rejected #{at}", data=one, check=lambda o=one: _refused(o))
+        yield Case(id=f"rejected #{at}", data=one, check=partial(_refused, one))
 
 
 def _compile(value: Any) -> Any:

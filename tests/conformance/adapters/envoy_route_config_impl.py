@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -33,7 +34,7 @@ def cases(table: Table) -> Iterator[Case]:
     """Yield requests with what they find, or configurations that must be refused."""
     if table.family.endswith("rejected"):
         for at, one in enumerate(table.data["cases"]):
-            yield Case(id=f"#{at} {one['test']}", data=one, check=lambda o=one: _refused(o))
+            yield Case(id=f"#{at} {one['test']}", data=one, check=partial(_refused, one))
         return
     configs = {name: yaml.safe_load(text) for name, text in table.data["configs"].items()}
     for at, one in enumerate(table.data["cases"]):
@@ -41,7 +42,7 @@ def cases(table: Table) -> Iterator[Case]:
         yield Case(
             id=f"#{at} {one['test']}",
             data=[one, config],
-            check=lambda o=one, c=config: _check(o, c),
+            check=partial(_check, one, config),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import yaml
@@ -20,7 +21,7 @@ def cases(table: Table) -> Iterator[Case]:
             configs[one["config"]] = yaml.safe_load(text)
         config = configs[one["config"]]
         name = f"#{at} {one['config']} {one['name']}"
-        yield Case(id=name, data=[one, config], check=lambda o=one, c=config: _check(o, c))
+        yield Case(id=name, data=[one, config], check=partial(_check, one, config))
 
 
 def _check(one: dict[str, Any], config: Any) -> str | None:

@@ -129,7 +129,7 @@ def scripted(script: str) -> Backend:
     return lambda attempt: steps[min(attempt.number, len(steps)) - 1]
 
 
-def cluster(name: str, *ports: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def cluster(name: str, *ports: int, **more: Any) -> dict[str, Any]:
     """Return a static cluster of loopback ports, in Envoy's JSON form."""
     endpoints = [
         {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
