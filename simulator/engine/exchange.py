@@ -13,8 +13,9 @@ from simulator.engine.kernel import Timer
 from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
 from simulator.envoy.access_log import Record
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
+from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced
-from simulator.envoy.listener import Accepted, Connection, Miss
+from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.request import Request
 from simulator.istiod.registry import Pod
 from simulator.observe.explain import Node

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from simulator.envoy.listener import Connection
+from simulator.envoy.connection import Connection
 from simulator.istiod.registry import Mesh, Pod, Service
 from simulator.istiod.service import UNSPECIFIED
 

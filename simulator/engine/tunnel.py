@@ -8,7 +8,8 @@ from simulator.engine.exchange import Trace
 from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
 from simulator.envoy.access_log import Record
 from simulator.envoy.commands import Reset, Response
-from simulator.envoy.listener import Accepted, Connection
+from simulator.envoy.connection import Connection
+from simulator.envoy.listener import Accepted
 from simulator.envoy.request import Request
 from simulator.envoy.session import Session
 from simulator.observe.explain import Node

@@ -19,7 +19,8 @@ from simulator.engine.tunnel import Tunnel
 from simulator.engine.workload import Replica, Work
 from simulator.envoy.commands import Reset
 from simulator.envoy.compile import Config
-from simulator.envoy.listener import Accepted, Connection, Miss
+from simulator.envoy.connection import Connection
+from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
 from simulator.istiod.registry import Mesh, Pod

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from ipaddress import ip_address, ip_network
 
+from simulator.envoy.connection import Connection
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.http import HttpChain
-from simulator.envoy.listener import Connection
 from simulator.envoy.request import Request
 
 _HOP_BY_HOP = frozenset(

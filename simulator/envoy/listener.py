@@ -12,33 +12,12 @@ from typing import Protocol
 
 from simulator.diagnostics import Diagnostic
 from simulator.envoy.chain_match import Candidate, Dropped, Inspected, select
+from simulator.envoy.connection import Connection
 from simulator.envoy.http import HttpChain
 from simulator.envoy.tcp import TcpChain
 from simulator.observe.explain import FieldRef, Node, Outcome
 
 _ANY_ADDRESS = ("0.0.0.0", "::")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """A connection as it reaches a proxy."""
-
-    address: str
-    """Where the client thinks it connects to: the original destination."""
-    port: int
-    listener_port: int | None = None
-    """15001 or 15006 where it was captured and sent to a virtual listener; None: direct."""
-    transport: str = "raw_buffer"
-    """`tls` where the client opens with a ClientHello."""
-    alpn: tuple[str, ...] = ()
-    """What the ClientHello offers; without TLS what the client speaks (`http/1.1`, `h2c`),
-    empty where that is not HTTP."""
-    sni: str = ""
-    source_ip: str = ""
-    """The client's address; empty where it does not matter."""
-    source_port: int = 0
-    direct_source_ip: str = ""
-    """The peer's own address, where a PROXY header changed `source_ip`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from simulator.envoy.cluster import Cluster
 from simulator.envoy.compile import Config
+from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters.fault import ActiveFaults
 from simulator.envoy.http import HttpChain
-from simulator.envoy.listener import Accepted, Connection, Miss
+from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.listener import accept as accept_connection
 from simulator.envoy.request import Request
 from simulator.envoy.stream import Stream

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host
 from simulator.envoy.cluster import Discovery, Endpoint
+from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
-from simulator.envoy.listener import Connection
 from simulator.envoy.request import Request
 from simulator.envoy.tcp import TcpChain
 from simulator.envoy.upstream import Upstream

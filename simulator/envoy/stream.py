@@ -20,12 +20,12 @@ from simulator.envoy.balance import Host, Pick
 from simulator.envoy.cluster import Discovery
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.conn_manager import admit
+from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import fault, fault_config, router_config
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.headers import finalize_request, finalize_response, respond
 from simulator.envoy.http import HttpChain
-from simulator.envoy.listener import Connection
 from simulator.envoy.local_reply import reply, told_of_reset
 from simulator.envoy.outgoing import addressed, counted, with_pseudo_headers
 from simulator.envoy.reasons import Reasons, below

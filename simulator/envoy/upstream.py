@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from simulator.envoy.balance import Balancer, Host, Pick
 from simulator.envoy.cluster import Cluster, Endpoint, Thresholds
+from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
-from simulator.envoy.listener import Connection
 from simulator.envoy.request import Request
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from simulator.envoy.cluster import Cluster
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.compile import compile as compile_resources
+from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced, Listed
-from simulator.envoy.listener import Accepted, Connection
+from simulator.envoy.listener import Accepted
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
 from simulator.envoy.stream import Stream

@@ -4,7 +4,8 @@ from typing import Any
 
 from simulator.envoy.commands import Attempt, Response
 from simulator.envoy.compile import compile as compile_resources
-from simulator.envoy.listener import Connection, Miss
+from simulator.envoy.connection import Connection
+from simulator.envoy.listener import Miss
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
 from simulator.envoy_api import Resources, parse

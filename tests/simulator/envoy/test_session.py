@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simulator.envoy.cluster import Cluster, Discovery, Endpoint
+from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced, Listed
-from simulator.envoy.listener import Connection
 from simulator.envoy.session import Session
 from simulator.envoy.tcp import TcpChain, TcpCluster
 from simulator.envoy.upstream import Upstream
