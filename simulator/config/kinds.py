@@ -36,10 +36,12 @@ KINDS = {
     "ServiceEntry": Kind(versions=NETWORKING, spec=istio.ServiceEntry),
     "Sidecar": Kind(versions=NETWORKING, spec=istio.Sidecar, required=False),
     "WorkloadEntry": Kind(versions=NETWORKING, spec=istio.WorkloadEntry),
+    "IstioOperator": _kind("install.istio.io/v1alpha1", istio.IstioOperator, required=False),
     "Service": _kind("v1", kubernetes.Service),
     "Pod": _kind("v1", kubernetes.Pod),
     "ServiceAccount": _kind("v1", kubernetes.ServiceAccount, nested=False, required=False),
     "Namespace": _kind("v1", kubernetes.Namespace, namespaced=False, required=False),
+    "ConfigMap": _kind("v1", kubernetes.ConfigMap, nested=False, required=False),
     "Node": _kind("v1", kubernetes.Node, namespaced=False, required=False),
     "Endpoints": _kind("v1", kubernetes.Endpoints, nested=False, required=False),
     "EndpointSlice": _kind("discovery.k8s.io/v1", kubernetes.EndpointSlice, nested=False),
@@ -54,7 +56,6 @@ _KNOWN = {
     "security.istio.io": "AuthorizationPolicy PeerAuthentication RequestAuthentication",
     "telemetry.istio.io": "Telemetry",
     "extensions.istio.io": "WasmPlugin TrafficExtension",
-    "install.istio.io": "IstioOperator",
     "gateway.networking.k8s.io": (
         "Gateway GatewayClass HTTPRoute GRPCRoute TCPRoute TLSRoute UDPRoute ReferenceGrant "
         "BackendTLSPolicy ListenerSet XListenerSet XBackendTrafficPolicy XMesh"
@@ -62,7 +63,7 @@ _KNOWN = {
     "inference.networking.k8s.io": "InferencePool",
     "inference.networking.x-k8s.io": "InferencePool InferenceModel InferenceObjective",
     "": (
-        "ConfigMap Secret PersistentVolume PersistentVolumeClaim ReplicationController "
+        "Secret PersistentVolume PersistentVolumeClaim ReplicationController "
         "ResourceQuota LimitRange PodTemplate Event Binding ComponentStatus"
     ),
     "apps": "ControllerRevision",

@@ -199,6 +199,15 @@ class Namespace(Kubernetes):
     also = "finalizers"
 
 
+class ConfigMap(Kubernetes):
+    """Named texts; the mesh's own configuration is one of them."""
+
+    also = "immutable"
+
+    data: dict[str, Text] = Field(default_factory=dict)
+    binary_data: dict[str, Text] = Field(default_factory=dict)
+
+
 class Node(Kubernetes):
     """A node; its labels are its locality."""
 

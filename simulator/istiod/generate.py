@@ -57,7 +57,7 @@ def generate(mesh: Mesh, pod: Pod) -> Translation:
     return Translation(
         resources=Resources(**built),
         provenance=provenance,
-        diagnostics=tuple(sorted(diagnostics, key=_place)),
+        diagnostics=tuple(sorted((*mesh.diagnostics, *diagnostics), key=_place)),
     )
 
 

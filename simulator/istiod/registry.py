@@ -9,8 +9,11 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from simulator.config.istio import MeshConfig
 from simulator.config.objects import Manifests
+from simulator.diagnostics import Diagnostic
 from simulator.istiod.destination_rule import Rule, consolidate
+from simulator.istiod.mesh_config import mesh_config
 from simulator.istiod.pod import Pod, pods
 from simulator.istiod.service import Endpoint, Locality, Port, Resolution, Service
 from simulator.istiod.service_entry import service_entries
@@ -44,6 +47,7 @@ class Mesh:
     """All that the control plane knows; immutable."""
 
     manifests: Manifests
+    config: MeshConfig
     pods: tuple[Pod, ...]
     """Sorted by NAME.NAMESPACE."""
     services: dict[str, Service]
@@ -51,10 +55,13 @@ class Mesh:
     virtual_services: tuple[VirtualService, ...]
     """Oldest first."""
     destination_rules: tuple[Rule, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """What is wrong with `config`."""
 
     @classmethod
     def of(cls, manifests: Manifests) -> Mesh:
         """Return the mesh that manifests make."""
+        config, mistakes = mesh_config(manifests)
         running = pods(manifests)
         found: dict[str, Service] = {}
         entries = sorted(
@@ -65,10 +72,12 @@ class Mesh:
             found.setdefault(service.hostname, service)
         return cls(
             manifests=manifests,
+            config=config,
             pods=running,
             services={host: found[host] for host in sorted(found)},
             virtual_services=read(manifests.of("VirtualService")),
             destination_rules=consolidate(manifests.of("DestinationRule")),
+            diagnostics=mistakes,
         )
 
     def pod(self, reference: str) -> Pod:

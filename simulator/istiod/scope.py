@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from simulator.config.objects import Object
 from simulator.istiod import names
@@ -58,10 +59,10 @@ def scope(mesh: Mesh, pod: Pod) -> Scope:
         if "~" not in each.exported_to and visible(each.exported_to, each.namespace, pod.namespace)
     }
     virtual_services = _visible(mesh.virtual_services, pod.namespace)
-    policy = None
+    policy: Any = mesh.config.outbound_traffic_policy
     if sidecar is not None:
         virtual_services, services = _imported(sidecar, pod, virtual_services, services)
-        policy = sidecar.spec.outbound_traffic_policy
+        policy = sidecar.spec.outbound_traffic_policy or policy
     return Scope(
         mesh=mesh,
         pod=pod,
@@ -69,7 +70,7 @@ def scope(mesh: Mesh, pod: Pod) -> Scope:
         services=services,
         virtual_services=virtual_services,
         rules=mesh.destination_rules,
-        allow_any=policy is None or policy.mode != "REGISTRY_ONLY",
+        allow_any=policy.mode != "REGISTRY_ONLY",
     )
 
 

@@ -28,6 +28,7 @@ from simulator.config.istio.destination_rule import (
     ZoneAwareLbSetting,
 )
 from simulator.config.istio.gateway import Gateway, Port, Server, ServerTLSSettings
+from simulator.config.istio.mesh_config import IstioOperator, MeshConfig
 from simulator.config.istio.service_entry import (
     ServiceEntry,
     ServicePort,
@@ -94,11 +95,13 @@ __all__ = [
     "Headers",
     "IstioEgressListener",
     "IstioIngressListener",
+    "IstioOperator",
     "L4MatchAttributes",
     "LoadBalancerSettings",
     "LocalityDistribute",
     "LocalityFailover",
     "LocalityLbSetting",
+    "MeshConfig",
     "OutlierDetection",
     "Percent",
     "Port",
