@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.config import istio, kubernetes
+from simulator.config import ingress, istio, kubernetes
 from simulator.config.model import Spec
 
 NETWORKING = frozenset(
@@ -29,6 +29,8 @@ def _kind(version: str, spec: type[Spec], **facts: bool) -> Kind:
     return Kind(versions=frozenset({version}), spec=spec, **facts)
 
 
+_SECURITY = frozenset({"security.istio.io/v1", "security.istio.io/v1beta1"})
+
 KINDS = {
     "VirtualService": Kind(versions=NETWORKING, spec=istio.VirtualService),
     "DestinationRule": Kind(versions=NETWORKING, spec=istio.DestinationRule),
@@ -36,12 +38,26 @@ KINDS = {
     "ServiceEntry": Kind(versions=NETWORKING, spec=istio.ServiceEntry),
     "Sidecar": Kind(versions=NETWORKING, spec=istio.Sidecar, required=False),
     "WorkloadEntry": Kind(versions=NETWORKING, spec=istio.WorkloadEntry),
+    "WorkloadGroup": Kind(versions=NETWORKING, spec=istio.WorkloadGroup),
     "IstioOperator": _kind("install.istio.io/v1alpha1", istio.IstioOperator, required=False),
+    "EnvoyFilter": _kind("networking.istio.io/v1alpha3", istio.EnvoyFilter, required=False),
+    "ProxyConfig": _kind("networking.istio.io/v1beta1", istio.ProxyConfig, required=False),
+    "PeerAuthentication": Kind(versions=_SECURITY, spec=istio.PeerAuthentication, required=False),
+    "RequestAuthentication": Kind(
+        versions=_SECURITY, spec=istio.RequestAuthentication, required=False
+    ),
+    "AuthorizationPolicy": Kind(versions=_SECURITY, spec=istio.AuthorizationPolicy, required=False),
+    "Telemetry": Kind(
+        versions=frozenset({"telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"}),
+        spec=istio.Telemetry,
+        required=False,
+    ),
+    "WasmPlugin": _kind("extensions.istio.io/v1alpha1", istio.WasmPlugin),
+    "TrafficExtension": _kind("extensions.istio.io/v1alpha1", istio.TrafficExtension),
     "Service": _kind("v1", kubernetes.Service),
     "Pod": _kind("v1", kubernetes.Pod),
     "ServiceAccount": _kind("v1", kubernetes.ServiceAccount, nested=False, required=False),
     "Namespace": _kind("v1", kubernetes.Namespace, namespaced=False, required=False),
-    "ConfigMap": _kind("v1", kubernetes.ConfigMap, nested=False, required=False),
     "Node": _kind("v1", kubernetes.Node, namespaced=False, required=False),
     "Endpoints": _kind("v1", kubernetes.Endpoints, nested=False, required=False),
     "EndpointSlice": _kind("discovery.k8s.io/v1", kubernetes.EndpointSlice, nested=False),
@@ -49,13 +65,13 @@ KINDS = {
     "ReplicaSet": _kind("apps/v1", kubernetes.ReplicaSet),
     "StatefulSet": _kind("apps/v1", kubernetes.StatefulSet),
     "DaemonSet": _kind("apps/v1", kubernetes.DaemonSet),
+    "Job": _kind("batch/v1", kubernetes.Job),
+    "Secret": _kind("v1", kubernetes.Secret, nested=False, required=False),
+    "ConfigMap": _kind("v1", kubernetes.ConfigMap, nested=False, required=False),
+    "Ingress": _kind("networking.k8s.io/v1", ingress.Ingress),
 }
 
 _KNOWN = {
-    "networking.istio.io": "Sidecar EnvoyFilter ProxyConfig WorkloadGroup",
-    "security.istio.io": "AuthorizationPolicy PeerAuthentication RequestAuthentication",
-    "telemetry.istio.io": "Telemetry",
-    "extensions.istio.io": "WasmPlugin TrafficExtension",
     "gateway.networking.k8s.io": (
         "Gateway GatewayClass HTTPRoute GRPCRoute TCPRoute TLSRoute UDPRoute ReferenceGrant "
         "BackendTLSPolicy ListenerSet XListenerSet XBackendTrafficPolicy XMesh"
@@ -63,14 +79,14 @@ _KNOWN = {
     "inference.networking.k8s.io": "InferencePool",
     "inference.networking.x-k8s.io": "InferencePool InferenceModel InferenceObjective",
     "": (
-        "Secret PersistentVolume PersistentVolumeClaim ReplicationController "
+        "PersistentVolume PersistentVolumeClaim ReplicationController "
         "ResourceQuota LimitRange PodTemplate Event Binding ComponentStatus"
     ),
     "apps": "ControllerRevision",
-    "batch": "Job CronJob",
+    "batch": "CronJob",
     "autoscaling": "HorizontalPodAutoscaler Scale",
     "policy": "PodDisruptionBudget Eviction",
-    "networking.k8s.io": "Ingress IngressClass NetworkPolicy IPAddress ServiceCIDR",
+    "networking.k8s.io": "IngressClass NetworkPolicy IPAddress ServiceCIDR",
     "rbac.authorization.k8s.io": "Role RoleBinding ClusterRole ClusterRoleBinding",
     "storage.k8s.io": "StorageClass VolumeAttachment CSIDriver CSINode CSIStorageCapacity",
     "scheduling.k8s.io": "PriorityClass",

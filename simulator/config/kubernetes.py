@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
-from simulator.config.model import Bool, Int32, Spec, Text
+from simulator.config.model import Bool, Int32, PortNumber, Spec, Text
 
 
 def _int_or_text(value: object) -> object:
@@ -23,7 +23,6 @@ def _int_or_text(value: object) -> object:
 
 
 IntOrText = Annotated[int | str, BeforeValidator(_int_or_text)]
-PortNumber = Annotated[int, Strict(), Field(ge=1, le=65535)]
 
 
 class Kubernetes(Spec):
@@ -185,6 +184,27 @@ class DaemonSet(_Workload):
     """A pod on each node."""
 
     also = "minReadySeconds revisionHistoryLimit updateStrategy"
+
+
+class Job(Kubernetes):
+    """A pod that runs to its end."""
+
+    also = (
+        "activeDeadlineSeconds backoffLimit backoffLimitPerIndex completionMode completions "
+        "managedBy manualSelector maxFailedIndexes parallelism podFailurePolicy "
+        "podReplacementPolicy selector successPolicy suspend ttlSecondsAfterFinished"
+    )
+
+    template: PodTemplate
+
+
+class Secret(Kubernetes):
+    """Certificates and keys, by name: in base64, or as text."""
+
+    type: Text = "Opaque"
+    data: dict[str, Text] = Field(default_factory=dict)
+    string_data: dict[str, Text] = Field(default_factory=dict)
+    immutable: Bool = False
 
 
 class ServiceAccount(Kubernetes):

@@ -66,7 +66,13 @@ def _path(error: ErrorDetails, positions: Positions, prefix: str) -> tuple[str, 
         known.append(step)
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
         node = inner
-    return path, known
+    return _join(path, error.get("ctx", {}).get("at", "")), known
+
+
+def _join(path: str, below: str) -> str:
+    if not below or not path or below.startswith("["):
+        return path + below
+    return f"{path}.{below}"
 
 
 def _descend(node: Node, prefix: str) -> Node | None:

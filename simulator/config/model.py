@@ -7,9 +7,17 @@ A manifest is read by the API's own names alone; code may use the attributes.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -24,6 +32,8 @@ _UNITS_NS = {
 }
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _LONGEST_NS = (1 << 63) - 1
+_SHORTEST_NS = 1_000_000
+_Items = TypeVar("_Items", bound=tuple[Any, ...])
 
 
 def api_name(attribute: str) -> str:
@@ -42,6 +52,40 @@ class Spec(BaseModel):
         validate_by_name=True,
         use_attribute_docstrings=True,
     )
+
+
+def refusal(problem: str, at: str = "", **arguments: object) -> PydanticCustomError:
+    """Return the error that a validator raises; `at` is a field below the one validated."""
+    return PydanticCustomError("refused", problem, {"at": at, **arguments})  # type: ignore[arg-type]
+
+
+def only_one(*attributes: str) -> Any:  # noqa: ANN401 - pydantic's decorator proxy
+    """Return a validator: at most one of the attributes is written."""
+
+    def check(part: Spec) -> Spec:
+        written = [api_name(each) for each in attributes if each in part.model_fields_set]
+        if len(written) > 1:
+            raise refusal("only one of {names} may be set", written[1], names=" and ".join(written))
+        return part
+
+    return model_validator(mode="after")(check)
+
+
+def unique(key: str) -> AfterValidator:
+    """Return a validator: no two items of a list have the same `key`."""
+
+    def check(items: _Items) -> _Items:
+        first: dict[object, int] = {}
+        for at, item in enumerate(items):
+            value = getattr(item, key)
+            if value in first:
+                place = f"[{at}].{api_name(key)}"
+                raise refusal("item {at_} has '{value}' already", place, at_=first[value],
+                              value=value)  # fmt: skip
+            first[value] = at
+        return items
+
+    return AfterValidator(check)
 
 
 def parse_duration(text: str) -> int:
@@ -76,6 +120,12 @@ def _written(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
 
+def _lasting(duration_ns: int) -> int:
+    if duration_ns < _SHORTEST_NS:
+        raise refusal("expected a duration of 1ms or more")
+    return duration_ns
+
+
 Text = Annotated[str, Strict()]
 Int = Annotated[int, Strict()]
 Int32 = Annotated[int, Strict(), Field(ge=-(1 << 31), lt=1 << 31)]
@@ -83,4 +133,7 @@ UInt32 = Annotated[int, Strict(), Field(ge=0, lt=1 << 32)]
 UInt64 = Annotated[int, Strict(), Field(ge=0, lt=1 << 64)]
 Bool = Annotated[bool, Strict()]
 Double = Annotated[float, Strict()]
+PortNumber = Annotated[int, Strict(), Field(ge=1, le=65535)]
 Duration = Annotated[int, BeforeValidator(_written, json_schema_input_type=str)]
+LastingDuration = Annotated[Duration, AfterValidator(_lasting)]
+"""A duration of 1 ms or more, as Istio's API asks of nearly all."""

@@ -9,8 +9,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
+from simulator.config.istio.selector import WorkloadMatcher
 from simulator.config.istio.virtual_service import PortSelector
-from simulator.config.model import Bool, Duration, Int32, Spec, Text, UInt32, UInt64
+from simulator.config.model import (
+    Bool,
+    Duration,
+    Int32,
+    LastingDuration,
+    Spec,
+    Text,
+    UInt32,
+    UInt64,
+    only_one,
+)
 
 
 class CookieAttribute(Spec):
@@ -51,6 +62,9 @@ class ConsistentHash(Spec):
     ring_hash: RingHash | None = None
     maglev: Maglev | None = None
     minimum_ring_size: UInt64 = 0
+
+    key = only_one("http_header_name", "http_cookie", "use_source_ip", "http_query_parameter_name")
+    algorithm = only_one("ring_hash", "maglev")
 
 
 class BackendUtilization(Spec):
@@ -98,7 +112,7 @@ class ZoneAwareLbSetting(Spec):
 class WarmupConfiguration(Spec):
     """A new endpoint's slow start."""
 
-    duration_ns: Duration
+    duration_ns: LastingDuration
     minimum_percent: Annotated[float, Strict(), Field(ge=0, le=100)] | None = None
     aggression: Annotated[float, Strict(), Field(ge=0)] | None = None
 
@@ -116,34 +130,36 @@ class LoadBalancerSettings(Spec):
     backend_utilization: BackendUtilization | None = None
     locality_lb_setting: LocalityLbSetting | None = None
     zone_aware_lb_setting: ZoneAwareLbSetting | None = None
-    warmup_duration_secs_ns: Duration | None = None
+    warmup_duration_secs_ns: LastingDuration | None = None
     """Deprecated."""
     warmup: WarmupConfiguration | None = None
+
+    policy = only_one("simple", "consistent_hash", "backend_utilization")
 
 
 class TcpKeepalive(Spec):
     """How idle TCP connections are kept."""
 
     probes: UInt32 = 0
-    time_ns: Duration | None = None
-    interval_ns: Duration | None = None
+    time_ns: LastingDuration | None = None
+    interval_ns: LastingDuration | None = None
 
 
 class ConnectionPoolTCP(Spec):
     """Limits of connections."""
 
     max_connections: Int32 = 0
-    connect_timeout_ns: Duration | None = None
+    connect_timeout_ns: LastingDuration | None = None
     tcp_keepalive: TcpKeepalive | None = None
-    max_connection_duration_ns: Duration | None = None
+    max_connection_duration_ns: LastingDuration | None = None
     idle_timeout_ns: Duration | None = None
 
 
 class HTTP2KeepAlive(Spec):
     """HTTP/2's own pings."""
 
-    interval_ns: Duration | None = None
-    timeout_ns: Duration | None = None
+    interval_ns: LastingDuration | None = None
+    timeout_ns: LastingDuration | None = None
 
 
 class ConnectionPoolHTTP(Spec):
@@ -153,7 +169,7 @@ class ConnectionPoolHTTP(Spec):
     http2_max_requests: Int32 = 0
     max_requests_per_connection: Int32 = 0
     max_retries: Int32 = 0
-    idle_timeout_ns: Duration | None = None
+    idle_timeout_ns: LastingDuration | None = None
     h2_upgrade_policy: Literal["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"] = "DEFAULT"
     use_client_protocol: Bool = False
     max_concurrent_streams: Int32 = 0
@@ -176,8 +192,8 @@ class OutlierDetection(Spec):
     consecutive_local_origin_failures: UInt32 | None = None
     consecutive_gateway_errors: UInt32 | None = None
     consecutive_5xx_errors: UInt32 | None = Field(default=None, alias="consecutive5xxErrors")
-    interval_ns: Duration | None = None
-    base_ejection_time_ns: Duration | None = None
+    interval_ns: LastingDuration | None = None
+    base_ejection_time_ns: LastingDuration | None = None
     max_ejection_percent: Int32 = 0
     min_health_percent: Int32 = 0
     outlier_detection_http_error_codes: tuple[
@@ -250,12 +266,6 @@ class Subset(Spec):
     name: Text
     labels: dict[str, Text] = Field(default_factory=dict)
     traffic_policy: TrafficPolicy | None = None
-
-
-class WorkloadMatcher(Spec):
-    """The clients that a rule is for, by label."""
-
-    match_labels: dict[str, Text] = Field(default_factory=dict)
 
 
 class DestinationRule(Spec):

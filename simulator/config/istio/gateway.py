@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulator.config.model import Bool, Spec, Text, UInt32
+from simulator.config.model import Bool, Spec, Text, UInt32, only_one
 
 TLSVersion = Literal["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]
 
@@ -43,8 +43,8 @@ class ServerTLSSettings(Spec):
     ca_certificates: Text = ""
     ca_crl: Text = ""
     credential_name: Text = ""
-    credential_names: tuple[Text, ...] = Field(default=(), max_length=2)
-    tls_certificates: tuple[TLSCertificate, ...] = Field(default=(), max_length=2)
+    credential_names: tuple[Text, ...] = Field(default=(), min_length=1, max_length=2)
+    tls_certificates: tuple[TLSCertificate, ...] = Field(default=(), min_length=1, max_length=2)
     ca_cert_credential_name: Text = ""
     subject_alt_names: tuple[Text, ...] = ()
     verify_certificate_spki: tuple[Text, ...] = ()
@@ -54,6 +54,9 @@ class ServerTLSSettings(Spec):
     cipher_suites: tuple[Text, ...] = ()
     ecdh_curves: tuple[Text, ...] = ()
     insecure_skip_verify: Bool | None = None
+
+    certificates = only_one("credential_names", "tls_certificates")
+    credentials = only_one("credential_name", "credential_names")
 
 
 class Server(Spec):

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
 from simulator.config.istio.destination_rule import ConnectionPoolSettings
 from simulator.config.istio.gateway import ServerTLSSettings
-from simulator.config.istio.service_entry import WorkloadSelector
+from simulator.config.istio.selector import WorkloadSelector
 from simulator.config.istio.virtual_service import Destination
 from simulator.config.model import Spec, Text, UInt32
 
@@ -44,7 +42,7 @@ class IstioEgressListener(Spec):
     port: SidecarPort | None = None
     bind: Text = ""
     capture_mode: CaptureMode = "DEFAULT"
-    hosts: tuple[Text, ...] = Field(min_length=1)
+    hosts: tuple[Text, ...]
 
 
 class OutboundTrafficPolicy(Spec):

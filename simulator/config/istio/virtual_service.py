@@ -9,7 +9,16 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
-from simulator.config.model import Bool, Double, Duration, Int32, Spec, Text, UInt32
+from simulator.config.model import (
+    Bool,
+    Double,
+    Int32,
+    LastingDuration,
+    Spec,
+    Text,
+    UInt32,
+    only_one,
+)
 
 
 class StringMatch(Spec):
@@ -18,6 +27,8 @@ class StringMatch(Spec):
     exact: Text | None = None
     prefix: Text | None = None
     regex: Text | None = None
+
+    form = only_one("exact", "prefix", "regex")
 
 
 class Percent(Spec):
@@ -93,12 +104,16 @@ class HTTPRedirect(Spec):
     redirect_code: UInt32 = 0
     prefix_rewrite: Text = ""
 
+    port_from = only_one("port", "derive_port")
+
 
 class HTTPBody(Spec):
     """A body: `string`, or `bytes` in base64."""
 
     string: Text | None = None
     bytes: Text | None = None
+
+    form = only_one("string", "bytes")
 
 
 class HTTPDirectResponse(Spec):
@@ -134,11 +149,11 @@ class HTTPRetry(Spec):
     """How failed requests are tried again."""
 
     attempts: Int32 = 0
-    per_try_timeout_ns: Duration | None = None
+    per_try_timeout_ns: LastingDuration | None = None
     retry_on: Text = ""
     retry_remote_localities: Bool | None = None
     retry_ignore_previous_hosts: Bool | None = None
-    backoff_ns: Duration | None = None
+    backoff_ns: LastingDuration | None = None
 
 
 class FaultDelay(Spec):
@@ -146,8 +161,10 @@ class FaultDelay(Spec):
 
     percent: Int32 = 0
     percentage: Percent | None = None
-    fixed_delay_ns: Duration | None = None
-    exponential_delay_ns: Duration | None = None
+    fixed_delay_ns: LastingDuration | None = None
+    exponential_delay_ns: LastingDuration | None = None
+
+    length = only_one("fixed_delay_ns", "exponential_delay_ns")
 
 
 class FaultAbort(Spec):
@@ -157,6 +174,8 @@ class FaultAbort(Spec):
     http_status: Int32 | None = None
     grpc_status: Text | None = None
     http2_error: Text | None = None
+
+    error = only_one("http_status", "grpc_status", "http2_error")
 
 
 class HTTPFaultInjection(Spec):
@@ -181,7 +200,7 @@ class CorsPolicy(Spec):
     allow_methods: tuple[Text, ...] = ()
     allow_headers: tuple[Text, ...] = ()
     expose_headers: tuple[Text, ...] = ()
-    max_age_ns: Duration | None = None
+    max_age_ns: LastingDuration | None = None
     allow_credentials: Bool | None = None
     unmatched_preflights: Literal["UNSPECIFIED", "FORWARD", "IGNORE"] = "UNSPECIFIED"
 
@@ -196,7 +215,7 @@ class HTTPRoute(Spec):
     direct_response: HTTPDirectResponse | None = None
     delegate: Delegate | None = None
     rewrite: HTTPRewrite | None = None
-    timeout_ns: Duration | None = None
+    timeout_ns: LastingDuration | None = None
     retries: HTTPRetry | None = None
     fault: HTTPFaultInjection | None = None
     mirror: Destination | None = None
