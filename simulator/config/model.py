@@ -56,7 +56,7 @@ class Spec(BaseModel):
 
 def refusal(problem: str, at: str = "", **arguments: object) -> PydanticCustomError:
     """Return the error that a validator raises; `at` is a field below the one validated."""
-    return PydanticCustomError("refused", problem, {"at": at, **arguments})  # type: ignore[arg-type]
+    return PydanticCustomError("refused", problem, {"at": at, **arguments})
 
 
 def only_one(*attributes: str) -> Any:  # noqa: ANN401 - pydantic's decorator proxy

@@ -27,7 +27,7 @@ BEHAVIOURS = st.fixed_dictionaries(
 )
 RULES = st.fixed_dictionaries(
     {
-        "timeout": st.sampled_from(["0s", "5ms", "50ms"]),
+        "timeout": st.sampled_from(["5ms", "50ms", "1h"]),
         "retries": st.fixed_dictionaries(
             {
                 "attempts": st.integers(0, 3),
