@@ -1,7 +1,7 @@
 """Set an observation of the real mesh beside the simulator's, field by field.
 
-Compared is what configuration decides; times, and headers that the moment decides,
-are not. Hops are compared in order.
+Compared is what configuration decides; times are not, and headers that the moment decides
+are no part of an observation. Hops are compared in order.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ _HOP_FIELDS = (
     "attempts",
     "request_headers_upstream",
 )
-_WORKLOAD_HEADERS = ("x-workload-pod", "x-workload-version", "location", "content-type")
-"""Response headers of the client that configuration or a workload decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ def _differences(observed: Observation, simulated: Observation) -> Iterator[Diff
     yield from _unequal("status", observed.status, simulated.status)
     yield from _unequal("error", observed.error, simulated.error)
     seen, said = observed.response_headers or {}, simulated.response_headers or {}
-    for name in _WORKLOAD_HEADERS:
+    for name in sorted({*seen, *said}):
         yield from _unequal(f"response_headers.{name}", seen.get(name), said.get(name))
     ways = tuple(
         [f"{hop.proxy} {hop.direction}" for hop in one.hops] for one in (observed, simulated)

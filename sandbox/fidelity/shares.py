@@ -18,6 +18,7 @@ from simulator.envoy_api import Resources, message
 from simulator.observe.observation import Hop, Observation
 
 _LEVEL = 0.001
+_NO_CLUSTER = "NC"
 _EVEN = ("ROUND_ROBIN", "LEAST_REQUEST", "RANDOM")
 _ENDPOINT_LOADS = ("HEALTHY", "UNKNOWN")
 
@@ -90,20 +91,23 @@ def _share(choice: _Choice, name: str, weight: int, counted: Counter[str], level
 
 
 def _choices(hop: Hop, given: Resources) -> Iterator[tuple[_Choice, str]]:
-    if hop.cluster is None:
-        return
+    known = {each.name for each in given.clusters}
     weights = _cluster_weights(hop, given)
-    if weights:
+    missing = [name for name, _ in weights if name not in known]
+    # A chosen cluster that does not exist is not logged: it is known where just one can be meant.
+    if weights and len(missing) < 2:
         among = f"route {hop.route or '(unnamed)'} of {hop.virtual_host}"
-        yield _Choice(hop.proxy, among, weights), hop.cluster
+        yield _Choice(hop.proxy, among, weights), hop.cluster or missing[0]
     # A retry goes elsewhere on purpose: only first attempts show the balancer's shares.
-    if hop.attempts == 1 and hop.upstream is not None and hop.upstream.address is not None:
+    if hop.cluster and hop.attempts == 1 and hop.upstream and hop.upstream.address:
         endpoints = _endpoint_weights(hop.cluster, given)
         if len(endpoints) > 1:
             yield _Choice(hop.proxy, f"cluster {hop.cluster}", endpoints), hop.upstream.address
 
 
 def _cluster_weights(hop: Hop, given: Resources) -> tuple[tuple[str, int], ...]:
+    if hop.cluster is None and _NO_CLUSTER not in hop.response_flags:
+        return ()
     found = [
         tuple((each.name, each.weight.value) for each in route.route.weighted_clusters.clusters)
         for table in given.routes
@@ -112,7 +116,12 @@ def _cluster_weights(hop: Hop, given: Resources) -> tuple[tuple[str, int], ...]:
         for route in host.routes
         if route.name == (hop.route or "") and route.route.HasField("weighted_clusters")
     ]
-    fitting = [weights for weights in found if hop.cluster in dict(weights)]
+    known = {each.name for each in given.clusters}
+    fitting = [
+        weights
+        for weights in found
+        if (hop.cluster in dict(weights) if hop.cluster else {*dict(weights)} - known)
+    ]
     # Two routes without names cannot be told apart in an access log.
     return fitting[0] if len(fitting) == 1 and len(fitting[0]) > 1 else ()
 

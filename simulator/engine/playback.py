@@ -11,6 +11,7 @@ from simulator.observe.observation import Hop, Observation
 
 _UPSTREAM = "via_upstream"
 _GONE = "DC"
+_NO_CLUSTER = "NC"
 
 
 class Observed:
@@ -60,8 +61,26 @@ class Observed:
         faults = "DI" in hop.response_flags, "FI" in hop.response_flags
         endpoints = None if hop.direction == "inbound" else self._endpoints(at, hop, proxy)
         return Forced(
-            cluster=hop.cluster, endpoints=endpoints, delayed=faults[0], aborted=faults[1]
+            cluster=hop.cluster or self._missing(hop, proxy),
+            endpoints=endpoints,
+            delayed=faults[0],
+            aborted=faults[1],
         )
+
+    def _missing(self, hop: Hop, proxy: Pod) -> str | None:
+        """Return the chosen cluster of a hop whose cluster does not exist: it logs none."""
+        if _NO_CLUSTER not in hop.response_flags:
+            return None
+        config = self._configuration(proxy)
+        for table in config.routes.values():
+            for host in table.virtual_hosts:
+                if host.name != hop.virtual_host:
+                    continue
+                for route in host.routes:
+                    for entry in route.weighted_clusters:
+                        if route.name == (hop.route or "") and entry.name not in config.clusters:
+                            return entry.name
+        return None
 
     def _endpoints(self, at: int, hop: Hop, proxy: Pod) -> tuple[str, ...] | None:
         """Return each attempt's endpoint: the last is in the hop, the others were visited."""
