@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.path import PathRules
 from simulator.envoy.route_table import RouteTable
 from simulator.observe.explain import FieldRef
@@ -41,6 +42,8 @@ class HttpChain:
     filters: tuple[HttpFilter, ...]
     """In the order in which requests pass them; the router comes last."""
     path_rules: PathRules
+    router: RouterConfig
+    """The options of the last filter, the router."""
     server_name: str = "envoy"
     server_header: str = "OVERWRITE"
     """`server_header_transformation`: `OVERWRITE`, `APPEND_IF_ABSENT` or `PASS_THROUGH`."""

@@ -74,7 +74,7 @@ class MetadataMatcher:
         where = ".".join((self.filter, *self.path))
         found = self._find(subject)
         shown = "absent" if found is None else repr(found)
-        return f"the dynamic metadata {where} is {shown}, which is not as the route asks"
+        return f"the dynamic metadata {where} is {shown}, which is not as asked"
 
     def _find(self, subject: Subject) -> Any:  # noqa: ANN401 - any JSON value
         value: Any = subject.info.metadata.get(self.filter)

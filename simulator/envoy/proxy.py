@@ -11,7 +11,7 @@ from simulator.envoy.cluster import Cluster
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
-from simulator.envoy.filters.fault import ActiveFaults
+from simulator.envoy.filters.lasting import EPOCH_NS, Lasting
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.listener import accept as accept_connection
@@ -23,13 +23,13 @@ from simulator.envoy.upstream import Upstream
 class Proxy:
     """One Envoy. It decides; whoever drives it waits, sends and draws."""
 
-    def __init__(self, config: Config, name: str) -> None:
+    def __init__(self, config: Config, name: str, *, epoch_ns: int = EPOCH_NS) -> None:
         self.name = name
         """`POD.NAMESPACE`"""
         self.config = config
         self.upstreams: dict[str, Upstream] = {}
         """By cluster name, with what is under way to each."""
-        self._faults = ActiveFaults()
+        self._lasting = Lasting(epoch_ns)
         self.update(config)
 
     def update(self, config: Config) -> None:
@@ -69,7 +69,7 @@ class Proxy:
             draws,
             routes=self.config.routes,
             upstreams=self.upstreams,
-            faults=self._faults,
+            lasting=self._lasting,
             connection=connection,
             explain=explain,
             forced=forced or NOTHING_FORCED,

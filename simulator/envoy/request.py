@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.envoy.connection import Connection
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -63,7 +65,9 @@ class StreamInfo:
     runtime: Mapping[str, int] = field(default_factory=dict)
     """Runtime keys that override a configuration's defaults."""
     source_address: str = ""
-    """The client's address, as the proxy sees it."""
+    """The client's address: its own, or what trusted headers say it is."""
+    connection: Connection | None = None
+    """The connection that the request came on; None where it does not matter."""
 
 
 PLAIN = StreamInfo()

@@ -11,7 +11,6 @@ Follows   envoy/source/common/router/{config_impl,weighted_cluster_specifier}.cc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from simulator.envoy.match import Condition, PathKind, PathMatcher, Subject
 from simulator.envoy.request import PLAIN, Request, StreamInfo
@@ -59,17 +58,8 @@ class RouteMatch:
     """The virtual host requires TLS: answer 301 to https, whatever the route."""
     node: Node | None = None
 
-    def per_filter(self, name: str) -> Any | None:  # noqa: ANN401 - each filter's own
-        """Return the most specific configuration of a filter for this request."""
-        found = self._override(name)
-        return found.config if found is not None else None
-
-    def filter_disabled(self, name: str) -> bool | None:
-        """Say whether the most specific level that speaks of a filter switches it off."""
-        found = self._override(name)
-        return found.disabled if found is not None else None
-
-    def _override(self, name: str) -> PerFilter | None:
+    def override(self, name: str) -> PerFilter | None:
+        """Return what the most specific level that speaks of a filter says about it."""
         for level in (self.weighted, self.route, self.virtual_host, self.table):
             if level is not None and name in level.per_filter:
                 return level.per_filter[name]

@@ -22,7 +22,9 @@ from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, 
 from simulator.envoy.conn_manager import admit
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
-from simulator.envoy.filters import fault, fault_config, router_config
+from simulator.envoy.filters import chain as filter_chain
+from simulator.envoy.filters.lasting import Lasting
+from simulator.envoy.filters.passing import Hold, Passing
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.headers import finalize_request, finalize_response, respond
 from simulator.envoy.http import HttpChain
@@ -51,7 +53,7 @@ class Stream:
         *,
         routes: Mapping[str, RouteTable],
         upstreams: Mapping[str, Upstream],
-        faults: fault.ActiveFaults,
+        lasting: Lasting,
         connection: Connection | None = None,
         explain: bool = False,
         forced: Forced = NOTHING_FORCED,
@@ -71,14 +73,14 @@ class Stream:
         self._draws = draws
         self._routes = routes
         self._upstreams = upstreams
-        self._faults = faults
+        self._lasting = lasting
         self._connection = connection
         source = connection.source_ip if connection is not None else ""
-        self._info = StreamInfo(source_address=source)
+        self._info = StreamInfo(source_address=source, connection=connection)
         self._forced = forced
         self._reasons = Reasons() if explain else None
         self._match: RouteMatch | NoRoute | None = None
-        self._filter_at = 0
+        self._passing: Passing | None = None
         self._complete_at = 0
         self._upstream: Upstream | None = None
         self._host: Host | None = None
@@ -90,7 +92,7 @@ class Stream:
         self._sent = False
         self._sent_request: Request | None = None
         self._status: int | None = None
-        self._options = router_config.RouterConfig()
+        self._options = chain.router
 
     # -- events ---------------------------------------------------------------------------
 
@@ -103,14 +105,8 @@ class Stream:
         self._request = admit(
             self._chain, self._request, self._connection, table.internal_only_headers
         )
-        self._match = route_of(
-            table,
-            self._request,
-            self._draws.stream,
-            self._info,
-            cluster=self._forced.cluster,
-            explain=self._reasons is not None,
-        )
+        self._passing = self._enter(table)
+        self._match = self._passing.match
         if isinstance(self._match, RouteMatch):
             self._upstream = self._upstreams.get(self._match.cluster or "")
         if self._reasons is not None:
@@ -212,52 +208,48 @@ class Stream:
 
     # -- filters --------------------------------------------------------------------------
 
+    def _enter(self, table: RouteTable) -> Passing:
+        """Return the request as it enters the filters, its route known."""
+
+        def find(request: Request, info: StreamInfo) -> RouteMatch | NoRoute:
+            forced, explain = self._forced.cluster, self._reasons is not None
+            return route_of(
+                table, request, self._draws.stream, info, cluster=forced, explain=explain
+            )
+
+        return Passing(
+            request=self._request,
+            info=self._info,
+            match=find(self._request, self._info),
+            find=find,
+            draws=self._draws,
+            lasting=self._lasting,
+            forced=self._forced,
+            flags=self.flags,
+            reasons=self._reasons,
+            field=self._chain.field,
+        )
+
     def _filter(self, now: int) -> Command:
         """Pass the filters from where the stream stands to the router."""
-        match = self._match if isinstance(self._match, RouteMatch) else None
-        filters = self._chain.filters
-        while self._filter_at < len(filters):
-            one = filters[self._filter_at]
-            # A route may switch a filter on or off, and configure it otherwise.
-            own = match.per_filter(one.name) if match is not None else None
-            config = one.config if own is None else own
-            switched = match.filter_disabled(one.name) if match is not None else None
-            disabled = one.disabled if switched is None else switched
-            if isinstance(one.config, router_config.RouterConfig):
-                self._options = one.config
-                break
-            if isinstance(config, fault_config.FaultConfig) and not disabled:
-                command = self._fault(now, one.field, config)
-                if command is not None:
-                    return command
-            self._filter_at += 1
-        return self._route(now)
-
-    def _fault(self, now: int, field: FieldRef, config: fault_config.FaultConfig) -> Command | None:
-        cluster = self._match.cluster if isinstance(self._match, RouteMatch) else None
-        if not fault.applies(config, self._request, cluster):
-            return None
-        request, draws, forced = self._request, self._draws, self._forced
-        if self.state is not State.DELAYED:
-            delay_ns = fault.delay_ns(config, request, draws, forced=forced.delayed)
-            if delay_ns is not None and self._faults.enter(self, field, config.max_active_faults):
-                self.state = State.DELAYED
-                self._flag("DI")
-                reason = f"the request is delayed by {delay_ns // MILLISECOND} ms"
-                self._note("fault", "delay", reason, config.delay.field if config.delay else None)
-                return Wait(until_ns=now + delay_ns)
-        abortion = fault.abortion(config, request, draws, forced=forced.aborted)
-        if abortion is None or not self._faults.enter(self, field, config.max_active_faults):
-            self._faults.leave(self)
-            # The next fault filter of the chain, if any, starts afresh.
-            self.state = State.NEW
-            return None
-        self._flag("FI")
-        reason = f"the request is answered {abortion.http_status} here, and goes no further"
-        self._note("fault", "abort", reason, config.abort.field if config.abort else None)
-        status, grpc_status = abortion.http_status, abortion.grpc_status
-        response = reply(request, status, fault.BODY, grpc_status=grpc_status)
-        return self._finish_local(response, fault.DETAILS)
+        passing = self._passing
+        assert passing is not None, "a started stream is among its filters"
+        passing.now = now
+        verdict = filter_chain.decode(self._chain.filters, passing)
+        self._request, self._info = passing.request, passing.info
+        if passing.match is not self._match:
+            self._match = passing.match
+            self._upstream = self._upstreams.get(passing.cluster or "")
+        if verdict is None:
+            return self._route(now)
+        if isinstance(verdict, Hold):
+            self.state = State.DELAYED
+            return Wait(until_ns=verdict.until_ns)
+        self._flag(verdict.flag)
+        response = reply(
+            self._request, verdict.status, verdict.body, verdict.headers, verdict.grpc_status
+        )
+        return self._finish_local(response, verdict.details)
 
     # -- the router -----------------------------------------------------------------------
 
@@ -453,7 +445,8 @@ class Stream:
     def _finish(self, response: Response | None, details: str) -> Finish:
         self.state = State.DONE
         self.details = details
-        self._faults.leave(self)
+        if self._passing is not None:
+            self._lasting.faults.leave(self._passing)
         if self._retry is not None:
             self._retry.release()
         if response is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulator.envoy.compile.fields import fraction, nanoseconds
 from simulator.envoy.compile.matchers import header_matcher
+from simulator.envoy.compile.rbac import rbac, rbac_per_route
 from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
 from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.rejected import Scope
@@ -88,6 +89,8 @@ def router(message: Any, scope: Scope) -> RouterConfig:  # noqa: ANN401 - protob
 
 _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
     "envoy.extensions.filters.http.fault.v3.HTTPFault": fault,
+    "envoy.extensions.filters.http.rbac.v3.RBAC": rbac,
+    "envoy.extensions.filters.http.rbac.v3.RBACPerRoute": rbac_per_route,
     "envoy.extensions.filters.http.router.v3.Router": router,
 }
 """What is modelled, by configuration type."""

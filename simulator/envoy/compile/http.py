@@ -52,6 +52,7 @@ def http_chain(message: Any, scope: Scope) -> HttpChain:  # noqa: ANN401 - proto
         table=table,
         route_config_name=message.rds.route_config_name if which == "rds" else "",
         filters=filters,
+        router=filters[-1].config,
         path_rules=PathRules(
             normalize=bool(message.normalize_path.value),
             merge_slashes=bool(message.merge_slashes),

@@ -118,7 +118,8 @@ def _tls(message: Any, scope: Scope) -> TlsMatcher:  # noqa: ANN401 - protobuf
     )
 
 
-def _metadata(message: Any, scope: Scope) -> MetadataMatcher:  # noqa: ANN401 - protobuf
+def metadata_matcher(message: Any, scope: Scope) -> MetadataMatcher:  # noqa: ANN401 - protobuf
+    """Compile an envoy.type.matcher.v3.MetadataMatcher."""
     return MetadataMatcher(
         filter=message.filter,
         path=tuple(step.key for step in message.path),
@@ -128,7 +129,8 @@ def _metadata(message: Any, scope: Scope) -> MetadataMatcher:  # noqa: ANN401 - 
     )
 
 
-def _filter_state(message: Any, scope: Scope) -> FilterStateMatcher:  # noqa: ANN401 - protobuf
+def filter_state_matcher(message: Any, scope: Scope) -> FilterStateMatcher:  # noqa: ANN401
+    """Compile an envoy.type.matcher.v3.FilterStateMatcher."""
     which = message.WhichOneof("matcher")
     if which == "string_match":
         text = string_matcher(message.string_match, scope.at(which))
@@ -159,11 +161,12 @@ def conditions(message: Any, scope: Scope) -> tuple[Condition, ...]:  # noqa: AN
     if message.HasField("tls_context"):
         found.append(_tls(message.tls_context, scope.at("tls_context")))
     found += (
-        _metadata(m, scope.at("dynamic_metadata", i))
+        metadata_matcher(m, scope.at("dynamic_metadata", i))
         for i, m in enumerate(message.dynamic_metadata)
     )
     found += (
-        _filter_state(m, scope.at("filter_state", i)) for i, m in enumerate(message.filter_state)
+        filter_state_matcher(m, scope.at("filter_state", i))
+        for i, m in enumerate(message.filter_state)
     )
     return tuple(found)
 
@@ -186,7 +189,7 @@ def path_matcher(message: Any, scope: Scope) -> PathMatcher:  # noqa: ANN401 - p
                 kind=PathKind.REGEX, value=pattern, regex=pattern, field=scope.at(which).path
             )
         case "path_match_policy":
-            return _template(message.path_match_policy, scope.at(which))
+            return template_matcher(message.path_match_policy, scope.at(which))
         case "connect_matcher":
             return PathMatcher(kind=PathKind.CONNECT, value="", field=scope.at(which).path)
     value = str(getattr(message, which))
@@ -205,7 +208,8 @@ def path_matcher(message: Any, scope: Scope) -> PathMatcher:  # noqa: ANN401 - p
     )
 
 
-def _template(extension: Any, scope: Scope) -> PathMatcher:  # noqa: ANN401 - protobuf
+def template_matcher(extension: Any, scope: Scope) -> PathMatcher:  # noqa: ANN401 - protobuf
+    """Compile a path template, as routes and RBAC have it."""
     config = unpack(extension.typed_config)
     if config.DESCRIPTOR.full_name != _TEMPLATE_MATCH:
         raise scope.reject(

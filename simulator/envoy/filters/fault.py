@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from simulator.envoy.draws import Draws
 from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
+from simulator.envoy.filters.passing import Answer, Hold, Passing, Verdict
 from simulator.envoy.request import Request
-from simulator.observe.explain import FieldRef
 
 DETAILS = "fault_filter_abort"
 BODY = "fault filter abort"
@@ -36,29 +36,31 @@ class Abortion:
     grpc_status: int | None = None
 
 
-class ActiveFaults:
-    """How many requests each fault filter of one proxy disturbs at the moment."""
-
-    def __init__(self) -> None:
-        self._filters: dict[object, FieldRef] = {}
-        self._counts: dict[FieldRef, int] = {}
-
-    def enter(self, stream: object, field: FieldRef, limit: int | None) -> bool:
-        """Say whether a stream may be disturbed by the filter at `field`; if so, count it once."""
-        if stream in self._filters:
-            return True
-        count = self._counts.get(field, 0)
-        if limit is not None and count >= limit:
-            return False
-        self._filters[stream] = field
-        self._counts[field] = count + 1
-        return True
-
-    def leave(self, stream: object) -> None:
-        """Count a stream no more, if it was counted."""
-        field = self._filters.pop(stream, None)
-        if field is not None:
-            self._counts[field] -= 1
+def decode(base: FaultConfig, passing: Passing) -> Verdict | None:
+    """Hold a request back, answer it, or let it go on; a route's own faults replace all."""
+    config = passing.own if isinstance(passing.own, FaultConfig) else base
+    if not applies(config, passing.request, passing.cluster):
+        return None
+    active, limit = passing.lasting.faults, config.max_active_faults
+    request, draws, forced = passing.request, passing.draws, passing.forced
+    if passing.at not in passing.memory:
+        wait_ns = delay_ns(config, request, draws, forced=forced.delayed)
+        if wait_ns is not None and active.enter(passing, passing.field, limit):
+            passing.memory[passing.at] = True
+            passing.flag("DI")
+            reason = f"the request is delayed by {wait_ns // _MILLISECOND} ms"
+            passing.note("fault", "delay", reason, config.delay.field if config.delay else None)
+            return Hold(until_ns=passing.now + wait_ns)
+    answer = abortion(config, request, draws, forced=forced.aborted)
+    if answer is None or not active.enter(passing, passing.field, limit):
+        active.leave(passing)
+        return None
+    passing.flag("FI")
+    reason = f"the request is answered {answer.http_status} here, and goes no further"
+    passing.note("fault", "abort", reason, config.abort.field if config.abort else None)
+    return Answer(
+        status=answer.http_status, body=BODY, details=DETAILS, grpc_status=answer.grpc_status
+    )
 
 
 def applies(config: FaultConfig, request: Request, cluster: str | None) -> bool:

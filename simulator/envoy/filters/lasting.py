@@ -1,0 +1,16 @@
+"""What the filters of one proxy keep beyond a request."""
+
+from __future__ import annotations
+
+from simulator.envoy.filters.active_faults import ActiveFaults
+
+EPOCH_NS = 1_767_225_600_000_000_000
+"""The wall clock's time at the simulated time 0, unless said otherwise: the start of 2026."""
+
+
+class Lasting:
+    """State that outlives requests, and the date that simulated time counts from."""
+
+    def __init__(self, epoch_ns: int = EPOCH_NS) -> None:
+        self.epoch_ns = epoch_ns
+        self.faults = ActiveFaults()

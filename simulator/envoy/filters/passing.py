@@ -1,0 +1,105 @@
+"""A request on its way through the HTTP filters of a chain, and what a filter may say of it.
+
+Follows   envoy/envoy/http/filter.h (StreamDecoderFilterCallbacks)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from simulator.envoy.draws import Draws, Forced
+from simulator.envoy.filters.lasting import Lasting
+from simulator.envoy.header_map import Headers
+from simulator.envoy.reasons import Reasons
+from simulator.envoy.request import Request, StreamInfo
+from simulator.envoy.route import NoRoute, RouteMatch
+from simulator.observe.explain import FieldRef, Node, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The filter answers the request itself; no later filter sees it."""
+
+    status: int
+    details: str
+    body: str = ""
+    flag: str = ""
+    headers: Headers = ()
+    grpc_status: int | None = None
+    """For a gRPC client, where it is not the one that follows from `status`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The filter holds the request back, and is asked again at `until_ns`."""
+
+    until_ns: int
+
+
+Verdict: TypeAlias = Answer | Hold
+"""What stops a request at a filter; `None` lets it go on."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Passing:
+    """One request among the filters, which read and change it."""
+
+    request: Request
+    info: StreamInfo
+    match: RouteMatch | NoRoute
+    find: Callable[[Request, StreamInfo], RouteMatch | NoRoute]
+    """Looks for the route anew."""
+    draws: Draws
+    lasting: Lasting
+    forced: Forced
+    flags: list[str]
+    reasons: Reasons | None
+    field: FieldRef
+    """Where the filter at work is configured."""
+    now: int = 0
+    at: int = 0
+    """The filter at work, by its place in the chain."""
+    own: Any = None
+    """What the route says about it: the most specific configuration, if any."""
+    memory: dict[int, Any] = dataclasses.field(default_factory=dict)
+    """What a filter remembers of this request, by the filter's place."""
+
+    @property
+    def cluster(self) -> str | None:
+        """Return the cluster that the request is to be sent to, as far as it is known."""
+        return self.match.cluster if isinstance(self.match, RouteMatch) else None
+
+    def flag(self, flag: str) -> None:
+        """Set a response flag."""
+        if flag not in self.flags:
+            self.flags.append(flag)
+
+    def set_metadata(self, name: str, values: Mapping[str, Any]) -> None:
+        """Add to the dynamic metadata of a filter; what is there under a key is replaced."""
+        if values:
+            merged = {**self.info.metadata.get(name, {}), **values}
+            self.info = replace(self.info, metadata={**self.info.metadata, name: merged})
+
+    def clear_route(self) -> None:
+        """Have the route looked for again, for the request as it is now."""
+        self.match = self.find(self.request, self.info)
+        if self.reasons is not None:
+            self.reasons.add(self.match.node)
+
+    def note(
+        self,
+        what: str,
+        name: str,
+        reason: str,
+        field: FieldRef | None = None,
+        *,
+        outcome: Outcome = Outcome.NOTE,
+        children: tuple[Node, ...] = (),
+    ) -> None:
+        """Tell a learner what the filter did, if one asks."""
+        if self.reasons is not None:
+            at = field or self.field
+            self.reasons.note(what, name, reason, at, outcome=outcome, children=children)
