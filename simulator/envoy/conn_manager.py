@@ -11,6 +11,7 @@ Leaves    trusted hops, original IP detection, XFCC (docs/fidelity.md#client-ide
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from simulator.envoy.connection import Connection
@@ -60,38 +61,68 @@ _FOR_MESH = frozenset(
 """Headers that no client at the edge may send."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A request as the filters see it, and who sent it."""
+
+    request: Request
+    client: str
+    """The client's address: the peer's, or what trusted headers say it is."""
+
+
 def admit(
     chain: HttpChain,
     request: Request,
     connection: Connection | None,
     internal_only: Collection[str] = (),
-) -> Request:
+) -> Admitted:
     """Return the request as the filters see it; `internal_only` are the route table's."""
     headers = without(request.headers, _HOP_BY_HOP)
     source = connection.source_ip if connection is not None else ""
     scheme = "https" if connection is not None and connection.transport == "tls" else "http"
     forwarded = first(headers, "x-forwarded-for")
     if chain.use_remote_address:
-        client = source if forwarded is None else ""
+        alone = forwarded is None
+        trusted = chain.xff_num_trusted_hops
+        client = _last_address(forwarded, trusted - 1) if trusted else ""
+        client = client or source
         if source and not chain.skip_xff_append:
             value = f"{forwarded},{source}" if forwarded else source
             headers = replaced(headers, "x-forwarded-for", value)
         headers = replaced(headers, "x-forwarded-proto", scheme)
     else:
         # An address that stands alone in x-forwarded-for is believed.
-        client = forwarded.strip() if forwarded and "," not in forwarded else ""
+        alone = forwarded is not None and "," not in forwarded and not chain.xff_num_trusted_hops
+        client = _last_address(forwarded, chain.xff_num_trusted_hops)
         if first(headers, "x-forwarded-proto") is None:
             headers = (*headers, ("x-forwarded-proto", scheme))
-    if client and _is_internal(client, chain.internal_cidrs):
+    if alone and client and _is_internal(client, chain.internal_cidrs):
         headers = replaced(headers, "x-envoy-internal", "true")
     else:
         headers = _clean(headers, internal_only, edge=chain.use_remote_address)
-        if chain.use_remote_address and source:
-            headers = replaced(headers, "x-envoy-external-address", source)
+        if chain.use_remote_address and client:
+            headers = replaced(headers, "x-envoy-external-address", client)
     if chain.via:
         before = first(headers, "via")
         headers = replaced(headers, "via", f"{before}, {chain.via}" if before else chain.via)
-    return with_headers(request, headers)
+    return Admitted(request=with_headers(request, headers), client=client or source)
+
+
+def _last_address(forwarded: str | None, skip: int) -> str:
+    """Return an address of `x-forwarded-for`, the last one but `skip`; empty if it is none."""
+    if forwarded is None:
+        return ""
+    parts = forwarded.split(",")
+    if skip >= len(parts):
+        return ""
+    last = parts[len(parts) - 1 - skip].strip(" \t")
+    address, colon, _ = last.rpartition(":")
+    if colon and (address.endswith("]") or ":" not in address):
+        last = address.strip("[]")
+    try:
+        return str(ip_address(last))
+    except ValueError:
+        return ""
 
 
 def _clean(headers: Headers, internal_only: Collection[str], *, edge: bool) -> Headers:

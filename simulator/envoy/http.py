@@ -57,6 +57,8 @@ class HttpChain:
     preserve_external_request_id: bool = False
     use_remote_address: bool = False
     skip_xff_append: bool = False
+    xff_num_trusted_hops: int = 0
+    """How many proxies before this one are believed in `x-forwarded-for`."""
     internal_cidrs: tuple[str, ...] = ()
     """`internal_address_config`: clients from here may steer the proxy by headers."""
     forward_client_cert: str = "SANITIZE"

@@ -31,7 +31,7 @@ from simulator.envoy.http import HttpChain
 from simulator.envoy.local_reply import reply, told_of_reset
 from simulator.envoy.outgoing import addressed, counted, with_pseudo_headers
 from simulator.envoy.reasons import Reasons, below
-from simulator.envoy.request import Request, StreamInfo
+from simulator.envoy.request import PLAIN, Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
 from simulator.envoy.routing import route_of
 from simulator.envoy.states import TRANSITIONS, Event, State, UnexpectedEventError
@@ -75,8 +75,7 @@ class Stream:
         self._upstreams = upstreams
         self._lasting = lasting
         self._connection = connection
-        source = connection.source_ip if connection is not None else ""
-        self._info = StreamInfo(source_address=source, connection=connection)
+        self._info = PLAIN
         self._forced = forced
         self._reasons = Reasons() if explain else None
         self._match: RouteMatch | NoRoute | None = None
@@ -102,9 +101,9 @@ class Stream:
         table = self._chain.route_table(self._routes)
         if table is None:
             return self._answer(404, "", "NR", "route_configuration_not_found")
-        self._request = admit(
-            self._chain, self._request, self._connection, table.internal_only_headers
-        )
+        admitted = admit(self._chain, self._request, self._connection, table.internal_only_headers)
+        self._request = admitted.request
+        self._info = StreamInfo(source_address=admitted.client, connection=self._connection)
         self._passing = self._enter(table)
         self._match = self._passing.match
         if isinstance(self._match, RouteMatch):

@@ -75,6 +75,7 @@ def http_chain(message: Any, scope: Scope) -> HttpChain:  # noqa: ANN401 - proto
         preserve_external_request_id=bool(message.preserve_external_request_id),
         use_remote_address=bool(message.use_remote_address.value),
         skip_xff_append=bool(message.skip_xff_append),
+        xff_num_trusted_hops=int(message.xff_num_trusted_hops),
         internal_cidrs=tuple(
             f"{one.address_prefix}/{one.prefix_len.value}"
             for one in message.internal_address_config.cidr_ranges

@@ -198,33 +198,32 @@ class ServerName:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """`authenticated`: one of the peer certificate's names, or any certificate at all."""
+    """`authenticated`: one of the names of the peer's certificate.
+
+    Without a name, TLS is enough: Envoy leaves it to the listener to ask for certificates.
+    """
 
     name: StringMatcher | None
 
     def holds(self, subject: Subject) -> bool:
         """Say whether the peer is who it must be."""
-        peer = _peer(subject)
-        if peer is None:
+        connection = subject.info.connection
+        if connection is None or connection.transport != "tls":
             return False
-        return self.name is None or any(self.name.matches(one) for one in _names(peer))
+        return self.name is None or any(self.name.matches(one) for one in _names(connection.peer))
 
     def why(self, subject: Subject) -> str:
         """Return why it does not hold."""
-        peer = _peer(subject)
-        if peer is None:
-            return "the client has not authenticated itself: it showed no certificate"
-        shown = " or ".join(f'"{name}"' for name in _names(peer))
+        connection = subject.info.connection
+        if connection is None or connection.transport != "tls":
+            return "the client is not known: its connection is not secured by TLS"
+        if connection.peer is None:
+            return "the client is not known: it showed no certificate"
+        shown = " or ".join(f'"{name}"' for name in _names(connection.peer))
         relation = self.name.relation() if self.name is not None else ""
         return f"the client is {shown}, which {relation}"
 
 
-def _peer(subject: Subject) -> Certificate | None:
-    connection = subject.info.connection
-    if connection is None or connection.transport != "tls":
-        return None
-    return connection.peer
-
-
-def _names(peer: Certificate) -> tuple[str, ...]:
-    return (*peer.uri_sans, *peer.dns_sans, peer.subject)
+def _names(peer: Certificate | None) -> tuple[str, ...]:
+    """Return what may be a principal's name; the subject is always one, even an empty one."""
+    return ("",) if peer is None else (*peer.uri_sans, *peer.dns_sans, peer.subject)

@@ -82,9 +82,9 @@ def streamed(
     )
 
 
-def play(stream: Stream, backend: Backend) -> Played:
-    """Drive a stream to its end."""
-    now, deadline = 0, 0
+def play(stream: Stream, backend: Backend, *, at: int = 0) -> Played:
+    """Drive a stream to its end, beginning at a time."""
+    now, deadline = at, 0
     attempts: list[Attempt] = []
     waits: list[int] = []
     command: Command | None = stream.start(now)

@@ -249,7 +249,8 @@ def _ports(process: subprocess.Popen[bytes], address: Path, log: Path) -> dict[s
             except (OSError, http.client.HTTPException):
                 pass
         threading.Event().wait(0.01)
-    raise AssertionError(log.read_text()[-2000:])
+    said = [line for line in log.read_text().splitlines() if "backtrace" not in line]
+    raise AssertionError("\n".join(said[-20:]))
 
 
 def _listening(host: str, port: str) -> dict[str, int]:

@@ -1,0 +1,210 @@
+"""Send the same requests to a real Envoy and to a simulated proxy, and compare the two."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simulator.envoy.connection import Connection
+from simulator.envoy.draws import Forced, Listed
+from simulator.envoy.listener import Accepted
+from simulator.envoy.request import Request
+from simulator.envoy.tls import Certificate
+from tests.simulator.envoy.playing import Played, cluster, play, proxy, scripted
+from tests.simulator.envoy.real import Answer, Backend, Envoy, running
+
+TYPE = "type.googleapis.com/"
+FILTERS = TYPE + "envoy.extensions.filters.http."
+_VOLATILE = {
+    "x-request-id",
+    "date",
+    "content-length",
+    "x-envoy-upstream-service-time",
+    "x-envoy-expected-rq-timeout-ms",
+    "host",
+}
+_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request, and what the route that takes it says about the filters."""
+
+    id: str
+    own: dict[str, Any] = field(default_factory=dict)
+    """`typed_per_filter_config` of a route of its own."""
+    route: dict[str, Any] = field(default_factory=dict)
+    """What that route does; it forwards unless this says else."""
+    path: str = ""
+    """What follows `/ID` in the path."""
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
+    host: str = "test"
+    script: str = "200"
+    listener: str = "main"
+    client: str = ""
+    """Which certificate the client shows (a name of the world's); empty: it speaks no TLS."""
+    sni: str = "test"
+
+
+@dataclass
+class World:
+    """What the real Envoy did with every case, and the configuration it had."""
+
+    answers: dict[str, Answer]
+    seen: dict[str, list[dict[str, Any]]]
+    listeners: dict[str, dict[str, Any]]
+    ports: dict[str, int]
+    clusters: list[dict[str, Any]]
+    certificates: dict[str, Certificate]
+
+
+def routes(cases: Iterable[Case], **table: Any) -> dict[str, Any]:
+    """Return a route table with a route for each case."""
+    found = [
+        {
+            "name": case.id,
+            "match": {"prefix": f"/{case.id}"},
+            **(case.route or {"route": {"cluster": "live"}}),
+            **({"typed_per_filter_config": case.own} if case.own else {}),
+        }
+        # The longest first: one id may begin with another.
+        for case in sorted(cases, key=lambda case: -len(case.id))
+    ]
+    host = {"name": "test", "domains": ["*"], "routes": found}
+    return {"name": "r", "virtual_hosts": [host], **table}
+
+
+def http_filter(name: str, kind: str, **config: Any) -> dict[str, Any]:
+    """Return an HTTP filter in Envoy's JSON form."""
+    return {"name": name, "typed_config": {"@type": FILTERS + kind, **config}}
+
+
+@contextmanager
+def world(
+    cases: Sequence[Case],
+    listeners: Sequence[dict[str, Any]],
+    folder: Path,
+    *,
+    more_clusters: Sequence[dict[str, Any]] = (),
+    certificates: dict[str, Certificate] | None = None,
+    contexts: dict[str, ssl.SSLContext] | None = None,
+) -> Iterator[World]:
+    """Have a real Envoy answer every case, on connections of their own."""
+    with Backend(1) as backend:
+        clusters = [cluster("live", *backend.ports), *more_clusters]
+        with (
+            running(listeners, clusters, folder) as envoy,
+            ThreadPoolExecutor(max_workers=4) as pool,
+        ):
+            answers = dict(
+                zip(
+                    [case.id for case in cases],
+                    pool.map(lambda case: _ask(envoy, case, contexts or {}), cases),
+                    strict=True,
+                )
+            )
+            for name, line in envoy.logged(list(answers)).items():
+                answers[name].log = line
+            ports = envoy.ports
+        named = {each["name"]: each for each in listeners}
+        yield World(answers, backend.seen, named, ports, clusters, certificates or {})
+
+
+def _ask(envoy: Envoy, case: Case, contexts: dict[str, ssl.SSLContext]) -> Answer:
+    port = envoy.ports[case.listener]
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
+    if case.client:
+        client.connect()
+        context = contexts[case.client]
+        client.sock = context.wrap_socket(client.sock, server_hostname=case.sni)
+    client.putrequest(
+        case.method, f"/{case.id}{case.path}", skip_host=True, skip_accept_encoding=True
+    )
+    for name, value in (("host", case.host), *_sent(case)):
+        client.putheader(name, value)
+    client.endheaders()
+    response = client.getresponse()
+    body = response.read().decode()
+    client.close()
+    return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
+
+
+def _sent(case: Case) -> tuple[tuple[str, str], ...]:
+    return (("x-case", case.id), ("x-script", case.script), *case.headers)
+
+
+def simulate(world: World, case: Case, *, explain: bool = False, at: int = 0) -> Played:
+    """Send the same request to a simulated proxy of the same configuration."""
+    listener = json.loads(json.dumps(world.listeners[case.listener]))
+    port = world.ports[case.listener]
+    listener["address"]["socket_address"]["port_value"] = port
+    one = proxy(listener, world.clusters)
+    connection = Connection(
+        address="127.0.0.1",
+        port=port,
+        source_ip="127.0.0.1",
+        transport="tls" if case.client else "raw_buffer",
+        sni=case.sni if case.client else "",
+        peer=world.certificates.get(case.client),
+    )
+    accepted = one.accept(connection)
+    assert isinstance(accepted, Accepted)
+    assert accepted.http is not None
+    request = Request(
+        method=case.method,
+        authority=case.host,
+        path=f"/{case.id}{case.path}",
+        headers=tuple((name.lower(), value) for name, value in _sent(case)),
+    )
+    stream = one.stream(
+        accepted.http,
+        request,
+        Listed(),
+        connection=connection,
+        explain=explain,
+        forced=Forced(),
+    )
+    return play(stream, scripted(case.script), at=at)
+
+
+def check(world: World, case: Case) -> None:
+    """Fail unless the simulated proxy did with a case as Envoy did."""
+    answer, seen = world.answers[case.id], world.seen.get(case.id, [])
+    played = simulate(world, case)
+    record, log, response = played.stream.record(), answer.log, played.finish.response
+    assert response is not None
+    got = {
+        "status": response.status,
+        "flags": ",".join(record.flags) or "-",
+        "details": record.details,
+        "route": record.route,
+        "body": "" if case.method == "HEAD" else response.body,
+        "headers": _lines(response.headers),
+        "upstream": [_request(attempt.request) for attempt in played.attempts],
+    }
+    want = {
+        "status": answer.status,
+        "flags": log["flags"],
+        "details": log["details"],
+        "route": log["route"],
+        "body": answer.body,
+        "headers": _lines(answer.headers.items()),
+        "upstream": [(each["line"], _lines(each["headers"])) for each in seen],
+    }
+    assert got == want
+
+
+def _request(request: Request) -> tuple[str, list[tuple[str, str]]]:
+    return f"{request.method} {request.path} HTTP/1.1", _lines(request.headers)
+
+
+def _lines(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in headers if name not in _VOLATILE)
