@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from simulator.config import ingress, istio, kubernetes
+from simulator.config import gateway_api, ingress, istio, kubernetes
 from simulator.config.model import Spec
 
 NETWORKING = frozenset(
@@ -18,6 +19,8 @@ class Kind:
 
     versions: frozenset[str]
     spec: type[Spec]
+    older: Mapping[str, type[Spec]] = field(default_factory=dict)
+    """Versions whose fields differ."""
     namespaced: bool = True
     nested: bool = True
     """Its fields stand under `spec`, not beside `metadata`."""
@@ -25,13 +28,51 @@ class Kind:
     """It is nothing without its fields."""
 
 
-def _kind(version: str, spec: type[Spec], **facts: bool) -> Kind:
-    return Kind(versions=frozenset({version}), spec=spec, **facts)
+def _kind(
+    version: str,
+    spec: type[Spec],
+    *,
+    namespaced: bool = True,
+    nested: bool = True,
+    required: bool = True,
+) -> Kind:
+    return Kind(
+        versions=frozenset({version}),
+        spec=spec,
+        namespaced=namespaced,
+        nested=nested,
+        required=required,
+    )
 
+
+def _gateway_api(
+    versions: str, spec: type[Spec], alpha: type[Spec] | None = None, *, namespaced: bool = True
+) -> Kind:
+    older = {f"{gateway_api.GROUP}/v1alpha2": alpha} if alpha is not None else {}
+    known = frozenset(f"{gateway_api.GROUP}/{each}" for each in versions.split())
+    return Kind(versions=known | older.keys(), spec=spec, older=older, namespaced=namespaced)
+
+
+KUBERNETES_GATEWAY = "KubernetesGateway"
+"""How istiod calls the Gateway of Gateway API, which shares its kind with Istio's own."""
 
 _SECURITY = frozenset({"security.istio.io/v1", "security.istio.io/v1beta1"})
 
 KINDS = {
+    KUBERNETES_GATEWAY: _gateway_api("v1 v1beta1", gateway_api.Gateway),
+    "GatewayClass": _gateway_api("v1 v1beta1", gateway_api.GatewayClass, namespaced=False),
+    "ListenerSet": _gateway_api("v1", gateway_api.ListenerSet),
+    "HTTPRoute": _gateway_api("v1 v1beta1", gateway_api.HTTPRoute),
+    "GRPCRoute": _gateway_api("v1", gateway_api.GRPCRoute),
+    "TLSRoute": _gateway_api("v1 v1alpha3", gateway_api.TLSRoute, gateway_api.TLSRouteAlpha),
+    "TCPRoute": _gateway_api("v1", gateway_api.TCPRoute, gateway_api.TCPRouteAlpha),
+    "UDPRoute": _gateway_api("v1", gateway_api.UDPRoute, gateway_api.UDPRouteAlpha),
+    "ReferenceGrant": _gateway_api("v1 v1beta1", gateway_api.ReferenceGrant),
+    "BackendTLSPolicy": _gateway_api("v1 v1alpha3", gateway_api.BackendTLSPolicy),
+    "XListenerSet": _kind(f"{gateway_api.EXPERIMENTAL}/v1alpha1", gateway_api.ListenerSet),
+    "XBackendTrafficPolicy": _kind(
+        f"{gateway_api.EXPERIMENTAL}/v1alpha1", gateway_api.XBackendTrafficPolicy
+    ),
     "VirtualService": Kind(versions=NETWORKING, spec=istio.VirtualService),
     "DestinationRule": Kind(versions=NETWORKING, spec=istio.DestinationRule),
     "Gateway": Kind(versions=NETWORKING, spec=istio.Gateway),
@@ -72,10 +113,7 @@ KINDS = {
 }
 
 _KNOWN = {
-    "gateway.networking.k8s.io": (
-        "Gateway GatewayClass HTTPRoute GRPCRoute TCPRoute TLSRoute UDPRoute ReferenceGrant "
-        "BackendTLSPolicy ListenerSet XListenerSet XBackendTrafficPolicy XMesh"
-    ),
+    "gateway.networking.x-k8s.io": "XMesh XBackend",
     "inference.networking.k8s.io": "InferencePool",
     "inference.networking.x-k8s.io": "InferencePool InferenceModel InferenceObjective",
     "": (
@@ -113,6 +151,17 @@ def group_of(api_version: str) -> str:
     return api_version.rpartition("/")[0]
 
 
+def kind_of(api_version: str, name: str) -> Kind | None:
+    """Return the kind of that name which has the version, or any of that name; None for none."""
+    named = [KINDS[each] for each in (name, f"Kubernetes{name}") if each in KINDS]
+    fitting = [each for each in named if group_of(api_version) in _groups(each)]
+    return next(iter((*fitting, *named)), None)
+
+
+def _groups(kind: Kind) -> frozenset[str]:
+    return frozenset(group_of(version) for version in kind.versions)
+
+
 def known(api_version: str, kind: str) -> bool:
     """Say whether such objects exist, though they are not read; in a foreign group any may."""
     names = _KNOWN.get(group_of(api_version))
@@ -125,7 +174,7 @@ def kinds_of(api_version: str) -> tuple[str, ...]:
     """Return the kinds of an API group."""
     group = group_of(api_version)
     read = [
-        name for name, each in KINDS.items() if group in {group_of(one) for one in each.versions}
+        name.removeprefix("Kubernetes") for name, each in KINDS.items() if group in _groups(each)
     ]
     return tuple(sorted({*read, *_KNOWN.get(group, "").split()}))
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from simulator.config.kinds import KINDS, Kind, kinds_of, known
+from simulator.config.gateway_api.rules import broken
+from simulator.config.kinds import Kind, kind_of, kinds_of, known
 from simulator.config.kubernetes import TemplateMetadata
 from simulator.config.mistakes import mistakes, near
 from simulator.config.model import Spec, Text
@@ -68,7 +69,7 @@ def load_texts(texts: Iterable[tuple[str, str]]) -> Manifests:
                 diagnostics.extend(reader.diagnostics)
                 if read is None:
                     continue
-                key = (read.kind, read.namespace, read.name)
+                key = (read.type, read.namespace, read.name)
                 if key in objects:
                     first = objects.pop(key).position
                     diagnostics.append(
@@ -138,8 +139,8 @@ class _Reader:
             return None
         namespace = metadata.namespace if kind.namespaced else ""
         self._ref = f"{kind_name} {metadata.name}" + (f".{namespace}" if namespace else "")
-        spec = self._spec(kind)
-        if spec is None:
+        spec = self._spec(kind, kind.older.get(version, kind.spec))
+        if spec is None or self._broken(spec):
             return None
         return Object(
             kind=kind_name,
@@ -162,7 +163,7 @@ class _Reader:
         return None
 
     def _kind(self, name: str, version: str) -> Kind | None:
-        kind = KINDS.get(name)
+        kind = kind_of(version, name)
         if kind is not None and version in kind.versions:
             return kind
         metadata = self._value.get("metadata")
@@ -184,14 +185,20 @@ class _Reader:
         self._say("bad-name", "metadata.name", name=name)
         return False
 
-    def _spec(self, kind: Kind) -> Spec | None:
+    def _spec(self, kind: Kind, model: type[Spec]) -> Spec | None:
         if kind.nested:
             self._check_outer(_OUTER | {"spec"})
             if kind.required and "spec" not in self._value:
                 self._say("missing-field", "spec", name="spec")
                 return None
-            return self._model(kind.spec, "spec")
-        return self._model(kind.spec, "")
+            return self._model(model, "spec")
+        return self._model(model, "")
+
+    def _broken(self, spec: Spec) -> bool:
+        found = list(broken(spec))
+        for field, problem in found:
+            self._say("bad-value", field, problem=problem)
+        return bool(found)
 
     def _check_outer(self, allowed: frozenset[str]) -> None:
         for name in self._value:

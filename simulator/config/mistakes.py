@@ -45,6 +45,9 @@ def mistakes(
     """
     found: dict[str, Diagnostic] = {}
     for each in error.errors(include_url=False):
+        if each["type"] == "too_short" and len(each["input"]) >= each["ctx"]["min_length"]:
+            # What is wrong with its items, which pydantic leaves out, is said anyway.
+            continue
         path, known = _path(each, positions, prefix)
         # A union's members complain one by one about the same place: the first will do.
         if path not in found:

@@ -37,6 +37,12 @@ class Object:
         return self.positions.nearest("")
 
     @property
+    def type(self) -> str:
+        """Return the kind; `KubernetesGateway` for the one that is not Istio's."""
+        foreign = self.kind == "Gateway" and "networking.istio.io" not in self.api_version
+        return "KubernetesGateway" if foreign else self.kind
+
+    @property
     def ref(self) -> str:
         """Return `Kind NAME.NAMESPACE`."""
         return f"{self.kind} {self.name}.{self.namespace}" if self.namespace else (
@@ -55,9 +61,9 @@ class Manifests:
     objects: tuple[Object, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
 
-    def of(self, kind: str) -> tuple[Object, ...]:
-        """Return the objects of one kind."""
-        return self._by_kind.get(kind, ())
+    def of(self, type_: str) -> tuple[Object, ...]:
+        """Return the objects of one type."""
+        return self._by_type.get(type_, ())
 
     @property
     def ok(self) -> bool:
@@ -65,8 +71,8 @@ class Manifests:
         return all(each.level is not Level.ERROR for each in self.diagnostics)
 
     @cached_property
-    def _by_kind(self) -> dict[str, tuple[Object, ...]]:
+    def _by_type(self) -> dict[str, tuple[Object, ...]]:
         found: dict[str, list[Object]] = defaultdict(list)
         for each in self.objects:
-            found[each.kind].append(each)
-        return {kind: tuple(objects) for kind, objects in found.items()}
+            found[each.type].append(each)
+        return {name: tuple(objects) for name, objects in found.items()}
