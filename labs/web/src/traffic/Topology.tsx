@@ -85,7 +85,7 @@ function style(): StylesheetStyle[] {
       style: {
         ...font,
         shape: "round-rectangle",
-        width: 94,
+        width: 102,
         height: 46,
         label: "data(text)",
         "text-valign": "center",
@@ -121,7 +121,7 @@ function style(): StylesheetStyle[] {
         "text-background-shape": "roundrectangle",
       },
     },
-    { selector: "edge.source", style: { "source-label": "data(text)", "source-text-offset": 30 } },
+    { selector: "edge.source", style: { "source-label": "data(text)", "source-text-offset": 44 } },
     { selector: "edge.target", style: { "target-label": "data(text)", "target-text-offset": 30 } },
     {
       selector: "edge.failing",

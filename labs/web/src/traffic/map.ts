@@ -10,7 +10,7 @@ export interface Place {
 
 /** Put each node into the column of its layer, each column around the same axis. */
 export function places(nodes: TopologyNode[], down: boolean): Record<string, Place> {
-  const [along, across] = down ? [108, 104] : [166, 100];
+  const [along, across] = down ? [108, 104] : [178, 100];
   const columns = new Map<number, TopologyNode[]>();
   for (const node of nodes) columns.set(node.layer, [...(columns.get(node.layer) ?? []), node]);
   const found: Record<string, Place> = {};
