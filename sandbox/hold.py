@@ -59,7 +59,7 @@ def main(spec: dict[str, Any]) -> int:
 
 def _scenario(spec: dict[str, Any]) -> Scenario:
     if spec["scenario"] is not None:
-        return Scenario.load(spec["scenario"], spec["manifests"])
+        return Scenario.load(spec["scenario"], spec["manifests"], spec["stdin"])
     return Scenario.of(load(spec["manifests"], spec["stdin"]))
 
 

@@ -20,13 +20,16 @@ def probe(
     requests: Sequence[Request],
     *,
     driver: str = "process",
+    at_once: int = 1,
     on_progress: Progress | None = None,
 ) -> tuple[Observation, ...]:
     """Return one observation for each request sent, as the simulator's `Scenario.probe` does.
+
+    So many requests are under way `at_once`.
 
     Raises SandboxError: then nothing is decided, and nothing is left running.
     """
     if driver not in _DRIVERS:
         raise Unsupported(f"driver {driver}", f"there is {', '.join(_DRIVERS)} alone")
     with Sandbox.start(scenario, on_progress, driver=_DRIVERS[driver]()) as box:
-        return box.probe(requests)
+        return box.probe(requests, at_once=at_once)

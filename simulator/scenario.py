@@ -66,8 +66,10 @@ class Scenario:
         self._configs: dict[str, Config] = {}
 
     @classmethod
-    def load(cls, path: str, manifests: Sequence[str] = ()) -> Scenario:
-        """Return the scenario of a file; `manifests` (files, folders) come after the file's own.
+    def load(
+        cls, path: str, manifests: Sequence[str] = (), stdin_text: str | None = None
+    ) -> Scenario:
+        """Return the scenario of a file; `manifests` (files, folders, `-`) come after its own.
 
         Raises ScenarioError for a file or manifests with errors.
         """
@@ -78,7 +80,7 @@ class Scenario:
         _refuse(found)
         assert file is not None, "a file without errors has a model"
         own = [str(place.parent / each) for each in file.manifests]
-        return cls(load_manifests([*own, *manifests]), file)
+        return cls(load_manifests([*own, *manifests], stdin_text), file)
 
     @classmethod
     def of(cls, manifests: Sequence[str] | Manifests, file: ScenarioFile | None = None) -> Scenario:

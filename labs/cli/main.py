@@ -18,6 +18,7 @@ from labs.cli import (
     demo,
     envoy,
     fidelity,
+    grade,
     lab,
     notebook,
     probe,
@@ -47,6 +48,7 @@ for _command in (
     demo.demo,
 ):
     app.command()(_command)
+app.command("grade", context_settings=grade.FORWARDED, add_help_option=False)(grade.grade)
 app.add_typer(lab.app, name="lab")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(envoy.app, name="envoy")
@@ -54,7 +56,7 @@ app.add_typer(envoy.app, name="envoy")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - only when asked for
+        from importlib.metadata import version
 
         typer.echo(f"meshdojo {version('meshdojo')}")
         raise typer.Exit
@@ -78,7 +80,7 @@ def run(application: Callable[..., object]) -> int:
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
         return 130
-    except Exception as error:  # noqa: BLE001 - the outermost door
+    except Exception as error:
         code = report(error)
         if code is None:
             traceback.print_exc()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.text import Text
 
 from simulator.diagnostics import Diagnostic, Level
 from simulator.observe.observation import to_json
@@ -51,15 +52,11 @@ ScenarioOption = Annotated[
 
 
 class UsageError(Exception):
-    """A command that cannot be carried out as it was given; exit code 2."""
+    """A command that cannot be carried out as it was given; `diagnostics` say where, if known."""
 
-
-def required(files: list[str] | None) -> list[str]:
-    """Return the manifests that were given. Raises UsageError when there are none."""
-    if not files:
-        message = "no manifests given. Try: -f FILE, -f FOLDER, or -f - for standard input"
-        raise UsageError(message)
-    return files
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = tuple(diagnostics)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value or record
@@ -74,22 +71,33 @@ def print_json_lines(values: Iterable[Any]) -> None:
 
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: "blue"}
+_WIDTH = 110
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic], *, to_stderr: bool = True) -> None:
     """Print findings, one a line with the hint below; to standard error unless told."""
     console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
     for found in diagnostics:
-        place = f"{found.position}: " if found.position else ""
-        subject = f" {found.resource}:" if found.resource else ""
-        colour = _COLOURS[found.level]
-        console.print(
-            f"[bold]{place}[/bold][{colour}]{found.level}[/{colour}] \\[{found.code}]{subject} ",
-            end="",
-        )
-        console.print(found.message, markup=False)
+        line = Text(f"{found.position}: " if found.position else "", style="bold")
+        line.append(str(found.level), style=_COLOURS[found.level])
+        line.append(f" [{found.code}] ", style="not bold")
+        line.append(f"{found.resource}: " if found.resource else "", style="not bold")
+        line.append(found.message, style="not bold")
+        console.print(line)
         if found.hint:
             console.print(f"    Try: {found.hint}", style="dim", markup=False)
+
+
+def print_rich(*what: RenderableType) -> None:
+    """Print tables and the like: as wide as the terminal, or a fixed width elsewhere."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    for each in what:
+        console.print(each)
+
+
+def progress() -> Callable[[str], None] | None:
+    """Return what tells a person who watches what is being done; None if nobody does."""
+    return (lambda phrase: typer.echo(f"… {phrase}", err=True)) if interactive() else None
 
 
 def interactive() -> bool:

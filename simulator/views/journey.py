@@ -16,6 +16,22 @@ _MARKS = {Outcome.CHOSEN: "✓", Outcome.REJECTED: "✗", Outcome.NOTE: "·"}
 _SUFFIX = ".svc.cluster.local"
 
 
+def line(seen: Observation) -> str:
+    """Return a request's fate in one line: status, who answered, how long it took, flags."""
+    parts = [f"{seen.id} #{seen.n}", str(seen.status) if seen.status is not None else "no response"]
+    if seen.upstream is not None:
+        parts.append(f"from {seen.upstream.pod or seen.upstream.address}")
+    if seen.attempts is not None and seen.attempts > 1:
+        parts.append(f"in {seen.attempts} tries")
+    if seen.duration_ns is not None:
+        parts.append(f"after {seen.duration_ns / _MILLISECOND_NS:.2f} ms")
+    if seen.response_flags:
+        parts.append(",".join(seen.response_flags))
+    if seen.error is not None:
+        parts.append(f"({seen.error})")
+    return " ".join(parts)
+
+
 def hops(seen: Observation, *, width: int = 110) -> str:
     """Return a table of the proxies that a request passed, in the order of its arrival there."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -37,7 +53,7 @@ def reasons(seen: Observation, *, rejected: bool = True, width: int = 110) -> st
     if seen.explain is None:
         message = f"{seen.id} was not explained; probe it with explain=True"
         raise ValueError(message)
-    return rendered(_tree(seen.explain, rejected=rejected), width=width)
+    return rendered(tree(seen.explain, rejected=rejected), width=width)
 
 
 def _cells(hop: Hop) -> tuple[str, ...]:
@@ -54,12 +70,13 @@ def _cells(hop: Hop) -> tuple[str, ...]:
     )
 
 
-def _tree(node: Node, *, rejected: bool) -> Tree:
+def tree(node: Node, *, rejected: bool = True) -> Tree:
+    """Return decisions for a rich console, each with the manifest's line behind it."""
     label = Text(f"{_MARKS[node.outcome]} {node.what} {node.name}: {node.reason}")
     if node.source is not None:
         label.append(f"  [{node.source}]")
-    tree = Tree(label)
+    grown = Tree(label)
     for child in node.children:
         if rejected or child.outcome is not Outcome.REJECTED:
-            tree.children.append(_tree(child, rejected=rejected))
-    return tree
+            grown.children.append(tree(child, rejected=rejected))
+    return grown

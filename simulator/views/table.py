@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -51,6 +52,23 @@ def requests_csv(run: Run) -> str:
         writer.writerow(
             (number, names[client], start_ns, duration_ns, shown, names[pod], names[error])
         )
+    return out.getvalue()
+
+
+def figures_csv(run: Run) -> str:
+    """Return the summary as CSV: a row for each client, service and edge."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = [each.name for each in fields(Figures)]
+    writer.writerow(("kind", "source", "destination", "version", *names))
+    found = run.summary
+    rows = [("client", each.name, "", "", each.figures) for each in found.clients]
+    rows += [("service", "", each.host, "", each.figures) for each in found.services]
+    rows += [
+        ("edge", each.source, each.destination, each.version, each.figures) for each in found.edges
+    ]
+    for *place, figures in rows:
+        writer.writerow((*place, *(getattr(figures, name) for name in names)))
     return out.getvalue()
 
 

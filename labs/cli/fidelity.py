@@ -1,0 +1,92 @@
+"""`meshdojo fidelity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labs.cli import given
+from labs.cli.options import (
+    FAILED,
+    Files,
+    Output,
+    OutputOption,
+    ScenarioOption,
+    UsageError,
+    print_json,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from sandbox.fidelity.replay import Comparison
+    from simulator.config.scenario import Request
+    from simulator.scenario import Scenario
+
+
+def fidelity(
+    files: Files = None,
+    scenario: ScenarioOption = None,
+    requests: Annotated[
+        Path | None, typer.Option("--requests", metavar="FILE", help="What to send.")
+    ] = None,
+    driver: Annotated[str, typer.Option("--driver", help="What runs the Envoys.")] = "process",
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Send requests to real Envoys, repeat each in the simulator, and print every difference.
+
+    What chance decided (cluster, endpoint, fault) is forced in the simulator; all else has to be
+    equal. The choices themselves are tested as shares. Without options: every lab's solution.
+    Exit code 1 if anything differs.
+
+    Example: meshdojo fidelity --scenario scenario.yaml --requests requests.yaml
+    """
+    from sandbox.fidelity.run import both_planes
+
+    found = [
+        (name, both_planes(mesh, todo, driver=driver, on_progress=progress()))
+        for name, mesh, todo in _cases(files, scenario, requests)
+    ]
+    if output is Output.JSON:
+        rows = [{"name": name, "ok": each.ok, "comparison": each} for name, each in found]
+        print_json({"schema": "fidelity.v1", "results": rows})
+    else:
+        for name, each in found:
+            typer.echo(name)
+            print_comparison(each)
+    if not all(each.ok for _, each in found):
+        raise typer.Exit(FAILED)
+
+
+def print_comparison(found: Comparison) -> None:
+    """Print how far both planes agree, and each way in which they do not."""
+    typer.echo(
+        f"  {found.n} real requests replayed in the simulator: {found.agreed} agree, "
+        f"{len(found.differences)} differences"
+    )
+    for finding in found.differences:
+        typer.echo(f"  {finding.id} #{finding.n}: {finding.difference}")
+    planes = (("real Envoys", found.shares), ("simulator", found.simulated_shares))
+    tested = sum(len(shares) for _, shares in planes)
+    wrong = [(plane, each) for plane, shares in planes for each in shares if not each.ok]
+    typer.echo(f"  {tested} shares of what chance decided, {len(wrong)} beside their weights")
+    for plane, each in wrong:
+        typer.echo(
+            f"  {plane}, {each.proxy}, {each.among}: {each.choice} {each.taken} of {each.of}, "
+            f"expected {each.expected:.1%}"
+        )
+
+
+def _cases(
+    files: list[str] | None, scenario: Path | None, requests: Path | None
+) -> list[tuple[str, Scenario, tuple[Request, ...]]]:
+    if requests is not None:
+        todo = given.requests(requests)
+        return [(str(requests), given.scenario(files, scenario), todo)]
+    if files or scenario is not None:
+        raise UsageError("nothing to send. Try: --requests FILE")
+    from labs.catalogue import labs
+    from labs.demo import solved
+
+    return [(each.id, *solved(each)) for each in labs()]

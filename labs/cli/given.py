@@ -1,0 +1,97 @@
+"""What a command was given, read: manifests, a scenario, requests, a folder to write to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labs.cli.options import UsageError, print_diagnostics
+from simulator.diagnostics import Level, diagnose
+
+if TYPE_CHECKING:
+    from simulator.config.objects import Manifests
+    from simulator.config.scenario import Request
+    from simulator.scenario import Scenario
+
+
+def manifests(files: list[str] | None, stdin_text: str | None = None) -> Manifests:
+    """Return the objects of `-f` files, folders and standard input (unless read already).
+
+    Raises UsageError where nothing is given, a file is missing or no object is found.
+    """
+    from simulator.config.load import load
+
+    if not files:
+        message = "no manifests given. Try: -f FILE, -f FOLDER, or -f - for standard input"
+        raise UsageError(message)
+    _exist(files)
+    found = load(files, stdin_text if stdin_text is not None else stdin(files))
+    if not found.objects and not found.diagnostics:
+        raise UsageError(f"there is no Kubernetes object in {', '.join(files)}. Try: another path")
+    return found
+
+
+def scenario(files: list[str] | None, path: Path | None, stdin_text: str | None = None) -> Scenario:
+    """Return the mesh of a scenario file, of manifests, or of both.
+
+    Raises UsageError for what is not there, ScenarioError for what has errors.
+    """
+    from simulator.scenario import Scenario
+
+    if path is None:
+        return Scenario.of(manifests(files, stdin_text))
+    _exist([str(path), *(files or ())])
+    text = stdin_text if stdin_text is not None else stdin(files)
+    return Scenario.load(str(path), files or (), text)
+
+
+def stdin(files: list[str] | None) -> str | None:
+    """Return what standard input holds, if it is among the files."""
+    return sys.stdin.read() if "-" in (files or ()) else None
+
+
+def requests(path: Path) -> tuple[Request, ...]:
+    """Return the requests of a file. Raises UsageError, with the places of what is wrong."""
+    from simulator.config.requests import read_requests
+
+    found, diagnostics = read_requests(str(path), text(path))
+    if not found:
+        raise UsageError(f"{path} is no request file", diagnostics)
+    print_diagnostics(diagnostics)
+    return found
+
+
+def text(path: Path) -> str:
+    """Return a file's text. Raises UsageError for one that is missing, or cannot be read."""
+    from simulator.config.yaml import decode
+
+    _exist([str(path)])
+    try:
+        read, diagnostics = decode(str(path), path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if read is None:
+        raise UsageError(f"{path} cannot be read", diagnostics)
+    return read
+
+
+def folder(path: Path) -> Path:
+    """Return a folder to write to, made if need be. Raises UsageError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a folder: {error.strerror}") from error
+    return path
+
+
+def tell(mesh: Scenario) -> None:
+    """Say on standard error what a mesh has that is doubtful or not simulated."""
+    print_diagnostics(each for each in mesh.diagnostics if each.level is not Level.ERROR)
+
+
+def _exist(files: list[str]) -> None:
+    missing = [each for each in files if each != "-" and not Path(each).exists()]
+    if missing:
+        found = tuple(diagnose("missing-file", path=each) for each in missing)
+        raise UsageError(f"there is no {', '.join(missing)}", found)

@@ -1,0 +1,77 @@
+"""`meshdojo probe`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labs.cli import given
+from labs.cli.options import (
+    Engine,
+    EngineOption,
+    Files,
+    Output,
+    OutputOption,
+    ScenarioOption,
+    SeedOption,
+    UsageError,
+    print_json_lines,
+    print_rich,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from simulator.observe.observation import Observation
+
+RequestsOption = Annotated[
+    Path,
+    typer.Option("--requests", metavar="FILE", help="A YAML or JSON list; only `url` is required."),
+]
+
+
+def probe(
+    requests: RequestsOption,
+    files: Files = None,
+    scenario: ScenarioOption = None,
+    engine: EngineOption = Engine.SIM,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Why each proxy decided as it did (simulator only).")
+    ] = False,
+    seed: SeedOption = None,
+    output: OutputOption = Output.JSON,
+) -> None:
+    """Send requests into the mesh and print what came of each.
+
+    JSON Lines, one observation (`observation.v1`) a request; `-o text` for people.
+    Exit code 0 when all were sent, whatever came back.
+
+    Example: meshdojo probe -f app.yaml --requests requests.yaml -o text --explain
+    """
+    todo = given.requests(requests)
+    if engine is Engine.ENVOY and (explain or seed is not None):
+        option = "--explain" if explain else "--seed"
+        raise UsageError(f"real Envoys know no {option}. Try: --engine sim")
+    mesh = given.scenario(files, scenario)
+    if engine is Engine.SIM:
+        seen = mesh.probe(todo, seed=seed, explain=explain)
+        given.tell(mesh)
+    else:
+        from sandbox.probe import probe as probe_envoys
+
+        seen = probe_envoys(mesh, todo, on_progress=progress())
+    if output is Output.JSON:
+        print_json_lines(seen)
+    else:
+        print_observations(seen)
+
+
+def print_observations(seen: tuple[Observation, ...]) -> None:
+    """Print a line for each observation, and the reasons below where it has them."""
+    from simulator.views import journey
+
+    for each in seen:
+        typer.echo(journey.line(each))
+        if each.explain is not None:
+            print_rich(journey.tree(each.explain))

@@ -1,0 +1,122 @@
+"""`meshdojo sandbox`: a real mesh to poke at."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from labs.cli import given
+from labs.cli.options import (
+    Files,
+    Output,
+    OutputOption,
+    ScenarioOption,
+    UsageError,
+    print_json,
+    print_rich,
+    progress,
+)
+
+app = typer.Typer(help="A real mesh of Envoys on this machine, to poke at.", no_args_is_help=True)
+
+_MINUTE_S = 60
+
+
+@app.command()
+def up(
+    files: Files = None, scenario: ScenarioOption = None, output: OutputOption = Output.TEXT
+) -> None:
+    """Start a mesh that stays up for an hour, or until `sandbox down`; print its id.
+
+    Example: meshdojo sandbox up -f app.yaml
+    """
+    from sandbox import detached
+
+    text = given.stdin(files)
+    # What is wrong with the manifests is told here, with its places, before anything starts.
+    given.scenario(files, scenario, text)
+    entry = detached.up(
+        files or [],
+        stdin_text=text,
+        scenario=str(scenario) if scenario else None,
+        on_progress=progress(),
+    )
+    if output is Output.JSON:
+        print_json({"schema": "sandbox.v1", **_document(entry)})
+        return
+    typer.echo(entry.id)
+    typer.echo(f"Try: meshdojo sandbox exec {entry.id} POD.NS -- curl http://HOST:PORT/", err=True)
+
+
+@app.command()
+def ls(output: OutputOption = Output.TEXT) -> None:
+    """List the meshes that are up."""
+    from sandbox import detached
+
+    found = detached.ls()
+    if output is Output.JSON:
+        print_json({"schema": "sandboxes.v1", "sandboxes": [_document(each) for each in found]})
+        return
+    if not found:
+        typer.echo("No sandbox is up.", err=True)
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("id", "of", "minutes left", "process"):
+        table.add_column(name, justify="right" if name == "minutes left" else "left")
+    for each in found:
+        left = max(0, round((each.deadline - time.time()) / _MINUTE_S))
+        table.add_row(each.id, each.scenario, str(left), str(each.owner))
+    print_rich(table)
+
+
+@app.command("exec")
+def exec_(
+    sandbox: Annotated[str, typer.Argument(metavar="ID", help="As `sandbox ls` shows it.")],
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="POD.NS, or `outside`.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- curl … URL")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Send a request from a workload, as `curl` there would.
+
+    Understood are -X, -H and -d. `-o json` (before the --) prints the whole observation.
+
+    Example: meshdojo sandbox exec ID sleep.default -- curl -H end-user:jason http://reviews:9080/
+    """
+    from sandbox import detached
+
+    (seen,) = detached.send(sandbox, [detached.curl(command, workload)])
+    if output is Output.JSON:
+        print_json(seen)
+        return
+    if seen.get("status") is None:
+        typer.echo(f"no response: {seen.get('error', '')}")
+        return
+    typer.echo(f"HTTP {seen['status']} in {seen['duration_ns'] / 1e6:.2f} ms")
+    for name, value in seen.get("response_headers", {}).items():
+        typer.echo(f"{name}: {value}")
+    typer.echo(f"\n{seen.get('body', '')}")
+
+
+@app.command()
+def down(
+    sandbox: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are up.")] = False,
+) -> None:
+    """Stop a mesh; nothing of it is left."""
+    from sandbox import detached
+
+    if (sandbox is None) != every:
+        raise UsageError("give just one: an ID, or --all. Try: meshdojo sandbox ls")
+    for each in [sandbox] if sandbox else [entry.id for entry in detached.ls()]:
+        detached.down(each)
+        typer.echo(f"{each} is down")
+
+
+def _document(entry: object) -> dict[str, object]:
+    names = ("id", "scenario", "owner", "started", "deadline")
+    return {name: getattr(entry, name) for name in names}

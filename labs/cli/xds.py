@@ -1,0 +1,67 @@
+"""`meshdojo xds`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from labs.cli import given
+from labs.cli.options import (
+    Files,
+    Output,
+    OutputOption,
+    ScenarioOption,
+    UsageError,
+    print_diagnostics,
+    print_json,
+    print_rich,
+)
+
+
+class Kind(StrEnum):
+    """The kinds of resources, as xDS and `istioctl proxy-config` name them."""
+
+    LISTENERS = "listeners"
+    ROUTES = "routes"
+    CLUSTERS = "clusters"
+    ENDPOINTS = "endpoints"
+    SECRETS = "secrets"
+    ALL = "all"
+
+
+def xds(
+    proxy: Annotated[
+        str, typer.Option("--proxy", metavar="POD.NS|deploy/NAME.NS", help="Whose configuration.")
+    ],
+    files: Files = None,
+    scenario: ScenarioOption = None,
+    kind: Annotated[Kind, typer.Option("--type", help="Which resources.")] = Kind.ALL,
+    output: OutputOption = Output.JSON,
+) -> None:
+    """Print what istiod would send to a proxy.
+
+    JSON as Envoy writes it: a list of resources for one type, a list for each type for `all`.
+    `-o text` shows a table for each, with the file and line that a resource comes from.
+
+    Example: meshdojo xds -f app.yaml --proxy deploy/productpage-v1.default --type routes -o text
+    """
+    mesh = given.scenario(files, scenario)
+    pod = mesh.mesh.pod(proxy)
+    if not pod.proxied:
+        hint = "label its namespace istio-injection=enabled"
+        raise UsageError(f"{pod.ref} has no proxy: nothing is sent to it. Try: {hint}")
+    translation = mesh.translate(proxy)
+    print_diagnostics(translation.diagnostics)
+    kinds = [each.value for each in Kind if each is not Kind.ALL] if kind is Kind.ALL else [kind]
+    if output is Output.TEXT:
+        from simulator.views import configuration
+
+        print_rich(*(configuration.table(translation, each) for each in kinds))
+        return
+    from simulator.envoy_api import format as as_json
+
+    resources = translation.resources.by_kind()
+    found = {str(each): [as_json(one) for one in resources[each]] for each in kinds}
+    print_json(found if kind is Kind.ALL else found[kind])
