@@ -56,6 +56,7 @@ def comparison(lab: Lab, on_progress: Callable[[str], None] | None = None) -> Co
 
 
 def explained(lab: Lab) -> Observation:
-    """Return the last of the lab's requests, with every reason on its way."""
+    """Return the first of the lab's requests that carries a header, with every reason."""
     scenario, requests = solved(lab)
-    return scenario.probe(requests[-1:], explain=True)[0]
+    request = next((each for each in requests if each.headers), requests[0])
+    return scenario.probe([request.model_copy(update={"count": 1})], explain=True)[0]

@@ -28,10 +28,12 @@ from simulator.config.scenario import Request
 _ANSWER_TIMEOUT_S = 120.0
 _DOWN_TIMEOUT_S = 10.0
 _POLL_S = 0.02
+_USAGE = ("UnknownProxyError", "ValidationError")
+"""What the holder's answer calls a request that names what is not there, or has no form."""
 
 
 class CommandError(Exception):
-    """A command for `exec` that cannot be understood: wrong usage."""
+    """A command or request for `exec` that cannot be understood: wrong usage."""
 
 
 def up(
@@ -83,12 +85,14 @@ def ls() -> tuple[Entry, ...]:
 def send(sandbox: str, requests: Sequence[Request]) -> tuple[dict[str, Any], ...]:
     """Send requests into a sandbox; return the observations as JSON values.
 
-    Raises UnknownSandbox, or SandboxError with what went wrong there.
+    Raises UnknownSandbox, CommandError for a request that cannot be understood there, or
+    SandboxError with what went wrong.
     """
     asked = [each.model_dump(mode="json", by_alias=True) for each in requests]
     answer = _ask(_find(sandbox), {"do": "probe", "requests": asked})
     if "error" in answer:
-        raise SandboxError(str(answer["error"]))
+        usage = answer["kind"] in _USAGE
+        raise (CommandError if usage else SandboxError)(str(answer["error"]))
     return tuple(answer["observations"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shutil import get_terminal_size
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from grader.verify import Proof
 
 _LAB = "canary-release"
-_REASON_LENGTH = 150
+_NAME_WIDTH = 31
+_LINE_MIN, _LINE_MAX = 100, 190
 
 
 def demo() -> None:
@@ -54,7 +56,7 @@ def _proofs(lab: Lab, engine: Engine) -> int:
     outcomes = set()
     for proof in show.proofs(lab, Plane(engine.value), progress()):
         outcomes.add(proof.outcome)
-        typer.echo(f"  {MARKS[proof.outcome]} {proof.what:<31} {_how(proof)}")
+        typer.echo(f"  {MARKS[proof.outcome]} {proof.what:<{_NAME_WIDTH}} {_how(proof)}")
     codes = {Outcome.FAILED: FAILED, Outcome.UNDECIDED: UNDECIDED}
     return next((code for outcome, code in codes.items() if outcome in outcomes), PASSED)
 
@@ -68,7 +70,8 @@ def _how(proof: Proof) -> str:
     failed = [each for each in proof.report.verdicts if each.outcome == "failed"]
     if not failed:
         return f"{proof.report.score} of {proof.report.score_max} points"
-    return f"{failed[0].check}: {shorten(failed[0].reason, _REASON_LENGTH, placeholder=' …')}"
+    width = min(max(get_terminal_size().columns, _LINE_MIN), _LINE_MAX) - _NAME_WIDTH - 9
+    return shorten(f"{failed[0].check}: {failed[0].reason}", width, placeholder=" …")
 
 
 def _title(text: str) -> None:

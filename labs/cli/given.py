@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from labs.cli.options import UsageError, print_diagnostics
-from simulator.diagnostics import Level, diagnose
+from simulator.diagnostics import diagnose
 
 if TYPE_CHECKING:
     from simulator.config.objects import Manifests
@@ -86,8 +89,17 @@ def folder(path: Path) -> Path:
 
 
 def tell(mesh: Scenario) -> None:
-    """Say on standard error what a mesh has that is doubtful or not simulated."""
-    print_diagnostics(each for each in mesh.diagnostics if each.level is not Level.ERROR)
+    """Say on standard error what a mesh has that is doubtful, and name what is not simulated."""
+    ours = [each for each in mesh.diagnostics if each.code == "not-simulated" and not each.position]
+    print_diagnostics(each for each in mesh.diagnostics if each not in ours)
+    # A mesh has hundreds of listeners, each with the same fields: they are named once.
+    names = dict.fromkeys(_FRAME.sub("", _INDEX.sub("", each.field)) for each in ours)
+    if names:
+        typer.echo(f"Not simulated (see docs/fidelity.md): {', '.join(names)}", err=True)
+
+
+_INDEX = re.compile(r"\[\d+\]")
+_FRAME = re.compile(r"^filter_chains\.filters\.typed_config\.")
 
 
 def _exist(files: list[str]) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Do a lab in the terminal.", no_args_is_help=True)
 
+_PROSE = 96
+
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `lab list` shows it.")]
 FolderArgument = Annotated[
     Path | None,
@@ -68,7 +70,7 @@ def show(name: NameArgument, output: OutputOption = Output.TEXT) -> None:
         return
     from rich.markdown import Markdown
 
-    print_rich(Markdown(found.instructions), "")
+    print_rich(Markdown(found.instructions), "", width=_PROSE)
     for check in found.checks:
         typer.echo(f"{check.id:<12} {check.points:>3}  {check.says}")
     typer.echo(f"\nBegin with: meshdojo lab start {found.id}")
@@ -137,7 +139,7 @@ def hint(
         raise UsageError(f"{found.id} has no check {check}. Try: {advice}")
     from rich.markdown import Markdown
 
-    print_rich(Markdown(hints[level - 1]))
+    print_rich(Markdown(hints[level - 1]), width=_PROSE)
     if level < len(hints):
         typer.echo(f"\nMore: meshdojo lab hint {found.id} {check} --level {level + 1}")
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +72,8 @@ def print_json_lines(values: Iterable[Any]) -> None:
 
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: "blue"}
-_WIDTH = 110
+_WIDTH = 240
+"""Of what is not a terminal: wider than any table."""
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic], *, to_stderr: bool = True) -> None:
@@ -88,11 +90,14 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], *, to_stderr: bool = Tr
             console.print(f"    Try: {found.hint}", style="dim", markup=False)
 
 
-def print_rich(*what: RenderableType) -> None:
-    """Print tables and the like: as wide as the terminal, or a fixed width elsewhere."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    for each in what:
-        console.print(each)
+def print_rich(*what: RenderableType, width: int = _WIDTH) -> None:
+    """Print tables and the like: as wide as the terminal, elsewhere as wide as they are."""
+    if sys.stdout.isatty():
+        Console(highlight=False).print(*what, sep="\n")
+        return
+    console = Console(width=width, file=StringIO(), record=True, color_system=None)
+    console.print(*what, sep="\n")
+    typer.echo("\n".join(line.rstrip() for line in console.export_text().splitlines()))
 
 
 def progress() -> Callable[[str], None] | None:
