@@ -39,14 +39,21 @@ class _Metadata(TemplateMetadata):
 
 
 def load(paths: Sequence[str], stdin_text: str | None = None) -> Manifests:
-    """Return the objects of files, folders (every manifest below, by name) and `-`."""
+    """Return the objects of files, folders (every manifest below, by name) and `-`.
+
+    A file that is named twice is read once.
+    """
     texts: list[tuple[str, str]] = []
     diagnostics: list[Diagnostic] = []
+    known: set[Path] = set()
     for path in paths:
         if path == _STDIN:
             texts.append(("<stdin>", stdin_text or ""))
             continue
         for file in _files(path, diagnostics):
+            if file.resolve() in known:
+                continue
+            known.add(file.resolve())
             text, findings = _read(file)
             diagnostics.extend(findings)
             if text is not None:

@@ -165,6 +165,14 @@ def test_files_folders_and_standard_input(tmp_path: Path) -> None:
     assert loaded.objects[2].position.file == "<stdin>"
 
 
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(service("a"))
+    loaded = load([str(tmp_path), str(tmp_path / "a.yaml"), str(tmp_path / "." / "a.yaml")])
+
+    assert loaded.diagnostics == ()
+    assert [each.name for each in loaded.objects] == ["a"]
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     loaded = load([str(tmp_path / "none.yaml")])
 
