@@ -6,6 +6,7 @@ Leaves    commands about time, bytes, TLS and upstreams (docs/fidelity.md#format
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -155,7 +156,23 @@ def _metadata(argument: str, facts: Facts) -> str | None:
         if not isinstance(value, Mapping):
             return None
         value = value.get(step)
-    return value if isinstance(value, str) else None
+    return None if value is None else as_text(value)
+
+
+def as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return a JSON value as a format string shows it: a text as it is, others as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value whose whole numbers have no fraction."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _filter_state(argument: str, facts: Facts) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulator.envoy.compile.fields import fraction, nanoseconds
+from simulator.envoy.compile.jwt import jwt, jwt_per_route
 from simulator.envoy.compile.matchers import header_matcher
 from simulator.envoy.compile.rbac import rbac, rbac_per_route
 from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
@@ -89,6 +90,8 @@ def router(message: Any, scope: Scope) -> RouterConfig:  # noqa: ANN401 - protob
 
 _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
     "envoy.extensions.filters.http.fault.v3.HTTPFault": fault,
+    "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication": jwt,
+    "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig": jwt_per_route,
     "envoy.extensions.filters.http.rbac.v3.RBAC": rbac,
     "envoy.extensions.filters.http.rbac.v3.RBACPerRoute": rbac_per_route,
     "envoy.extensions.filters.http.router.v3.Router": router,

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from simulator.envoy.filters import fault, fault_config, rbac, rbac_config
+from simulator.envoy.filters import fault, fault_config, jwt, jwt_config, rbac, rbac_config
 from simulator.envoy.filters.passing import Passing, Verdict
 from simulator.envoy.http import HttpFilter
 from simulator.envoy.route import RouteMatch
 
 _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
     fault_config.FaultConfig: fault.decode,
+    jwt_config.JwtConfig: jwt.decode,
     rbac_config.RbacConfig: rbac.decode,
 }
 """What a filter makes of a request, by the type of its configuration."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced, Listed
 from simulator.envoy.listener import Accepted
+from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
 from simulator.envoy.tls import Certificate
 from tests.simulator.envoy.playing import Played, cluster, play, proxy, scripted
@@ -64,6 +66,18 @@ class World:
     ports: dict[str, int]
     clusters: list[dict[str, Any]]
     certificates: dict[str, Certificate]
+    epoch_ns: int
+    """When the requests were sent."""
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    """The simulated ones, by listener."""
+
+    def proxy(self, listener: str) -> Proxy:
+        """Return the simulated proxy with a listener of this name."""
+        if listener not in self.proxies:
+            config = json.loads(json.dumps(self.listeners[listener]))
+            config["address"]["socket_address"]["port_value"] = self.ports[listener]
+            self.proxies[listener] = proxy(config, self.clusters, epoch_ns=self.epoch_ns)
+        return self.proxies[listener]
 
 
 def routes(cases: Iterable[Case], **table: Any) -> dict[str, Any]:
@@ -115,7 +129,9 @@ def world(
                 answers[name].log = line
             ports = envoy.ports
         named = {each["name"]: each for each in listeners}
-        yield World(answers, backend.seen, named, ports, clusters, certificates or {})
+        yield World(
+            answers, backend.seen, named, ports, clusters, certificates or {}, time.time_ns()
+        )
 
 
 def _ask(envoy: Envoy, case: Case, contexts: dict[str, ssl.SSLContext]) -> Answer:
@@ -141,15 +157,12 @@ def _sent(case: Case) -> tuple[tuple[str, str], ...]:
     return (("x-case", case.id), ("x-script", case.script), *case.headers)
 
 
-def simulate(world: World, case: Case, *, explain: bool = False, at: int = 0) -> Played:
+def simulate(world: World, case: Case, *, explain: bool = False) -> Played:
     """Send the same request to a simulated proxy of the same configuration."""
-    listener = json.loads(json.dumps(world.listeners[case.listener]))
-    port = world.ports[case.listener]
-    listener["address"]["socket_address"]["port_value"] = port
-    one = proxy(listener, world.clusters)
+    one = world.proxy(case.listener)
     connection = Connection(
         address="127.0.0.1",
-        port=port,
+        port=world.ports[case.listener],
         source_ip="127.0.0.1",
         transport="tls" if case.client else "raw_buffer",
         sni=case.sni if case.client else "",
@@ -162,7 +175,7 @@ def simulate(world: World, case: Case, *, explain: bool = False, at: int = 0) ->
         method=case.method,
         authority=case.host,
         path=f"/{case.id}{case.path}",
-        headers=tuple((name.lower(), value) for name, value in _sent(case)),
+        headers=tuple((name.lower(), value.strip()) for name, value in _sent(case)),
     )
     stream = one.stream(
         accepted.http,
@@ -172,7 +185,7 @@ def simulate(world: World, case: Case, *, explain: bool = False, at: int = 0) ->
         explain=explain,
         forced=Forced(),
     )
-    return play(stream, scripted(case.script), at=at)
+    return play(stream, scripted(case.script))
 
 
 def check(world: World, case: Case) -> None:
@@ -199,7 +212,8 @@ def check(world: World, case: Case) -> None:
         "headers": _lines(answer.headers.items()),
         "upstream": [(each["line"], _lines(each["headers"])) for each in seen],
     }
-    assert got == want
+    differing = {key: (got[key], want[key]) for key in want if got[key] != want[key]}
+    assert not differing, f"simulated, then real: {differing}"
 
 
 def _request(request: Request) -> tuple[str, list[tuple[str, str]]]:

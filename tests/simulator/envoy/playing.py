@@ -11,6 +11,7 @@ from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, 
 from simulator.envoy.compile import compile as compile_resources
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced, Listed
+from simulator.envoy.filters.lasting import EPOCH_NS
 from simulator.envoy.listener import Accepted
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
@@ -49,13 +50,15 @@ class Played:
         return self.finish.response.status if self.finish.response else None
 
 
-def proxy(listener: dict[str, Any], clusters: list[dict[str, Any]]) -> Proxy:
+def proxy(
+    listener: dict[str, Any], clusters: list[dict[str, Any]], *, epoch_ns: int = EPOCH_NS
+) -> Proxy:
     """Return a proxy of one listener, from Envoy's JSON form."""
     resources = Resources(
         listeners=(parse(listener, "envoy.config.listener.v3.Listener"),),
         clusters=tuple(parse(each, "envoy.config.cluster.v3.Cluster") for each in clusters),
     )
-    return Proxy(compile_resources(resources), "test.default")
+    return Proxy(compile_resources(resources), "test.default", epoch_ns=epoch_ns)
 
 
 def streamed(
@@ -82,9 +85,9 @@ def streamed(
     )
 
 
-def play(stream: Stream, backend: Backend, *, at: int = 0) -> Played:
-    """Drive a stream to its end, beginning at a time."""
-    now, deadline = at, 0
+def play(stream: Stream, backend: Backend) -> Played:
+    """Drive a stream to its end."""
+    now, deadline = 0, 0
     attempts: list[Attempt] = []
     waits: list[int] = []
     command: Command | None = stream.start(now)
