@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from simulator.envoy.compile import Config, compile
+from simulator.envoy.compile import Config
+from simulator.envoy.compile import compile as compile_resources
 from simulator.envoy.http import HttpChain
-from simulator.envoy.listener import Connection, Listener, Miss, accept
+from simulator.envoy.connection import Connection
+from simulator.envoy.listener import Listener, Miss, accept
 from simulator.envoy.request import Request
 from simulator.envoy.route import NoRoute, find
 from simulator.envoy_api import Resources, unpack
@@ -45,7 +47,7 @@ def _proxy(scenario: dict[str, Any]) -> tuple[Resources, Config]:
         scenario["config"], scenario["proxy"], scenario.get("mesh_config") or {}
     )
     resources = generate(mesh, pod).resources
-    return resources, compile(resources)
+    return resources, compile_resources(resources)
 
 
 def _check(proxy: Any, scenario: dict[str, Any], call: dict[str, Any]) -> str | None:
