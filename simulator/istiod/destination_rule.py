@@ -61,17 +61,22 @@ class Rule:
         return next((each for each in self.subsets if each.subset.name == name), None)
 
 
-def consolidate(objects: Iterable[Object]) -> tuple[Rule, ...]:
-    """Return the rules, those for the same host and audience in a namespace merged."""
+def consolidate(
+    objects: Iterable[Object], exported_to: frozenset[str] = frozenset()
+) -> tuple[Rule, ...]:
+    """Return the rules, those for the same host and audience in a namespace merged.
+
+    `exported_to` holds for those that do not say whom they are exported to.
+    """
     merged: dict[tuple[object, ...], Rule] = {}
     for source in sorted(objects, key=age):
-        rule = _read(source)
+        rule = _read(source, exported_to)
         key = (rule.namespace, rule.host, rule.exported_to, rule.selector)
         merged[key] = _merge(merged[key], rule) if key in merged else rule
     return tuple(merged.values())
 
 
-def _read(source: Object) -> Rule:
+def _read(source: Object, exported_to: frozenset[str]) -> Rule:
     spec = source.spec
     selector = spec.workload_selector
     return Rule(
@@ -83,7 +88,7 @@ def _read(source: Object) -> Rule:
             Placed(subset=each, source=source, at=f"spec.subsets[{at}]")
             for at, each in enumerate(spec.subsets or ())
         ),
-        exported_to=frozenset(spec.export_to or ()),
+        exported_to=frozenset(spec.export_to) or exported_to,
         selector=tuple(sorted((selector.match_labels or {}).items())) if selector else (),
     )
 

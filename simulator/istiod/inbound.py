@@ -103,7 +103,7 @@ def _declared(scope: Scope, sidecar: Object) -> Iterator[InboundPort]:
             host=f"{sidecar.name}.{sidecar.namespace}",
             services=known.services[:1] if known is not None else (),
             endpoint=_endpoint(listener.default_endpoint or "", scope.pod.ip),
-            bind=listener.bind or UNSPECIFIED,
+            bind=listener.bind or scope.pod.ip,
             source=sidecar,
             at=f"spec.ingress[{index}]",
         )

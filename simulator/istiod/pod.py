@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.config.istio import MeshConfig
 from simulator.config.objects import Manifests, Object
+from simulator.config.yaml import documents
 from simulator.istiod import addresses, names
 from simulator.istiod.service import NOWHERE, Locality
 
@@ -18,6 +20,8 @@ _NEVER_INJECTED = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 INGRESS = "istio-ingressgateway"
 _INJECT = "sidecar.istio.io/inject"
 _TEMPLATES = "inject.istio.io/templates"
+_PROXY_CONFIG = "proxy.istio.io/config"
+_DNS_CAPTURE = "ISTIO_META_DNS_CAPTURE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,8 @@ class Pod:
     named_ports: dict[str, int] = field(default_factory=dict)
     sidecar: bool
     gateway: bool
+    dns_capture: bool = False
+    """Whether the proxy answers the workload's DNS queries."""
     locality: Locality = NOWHERE
     source: Object | None = None
 
@@ -51,7 +57,7 @@ class Pod:
         return self.sidecar or self.gateway
 
 
-def pods(manifests: Manifests) -> tuple[Pod, ...]:
+def pods(manifests: Manifests, config: MeshConfig) -> tuple[Pod, ...]:
     """Return the pods of all workloads, and of the ingress gateway unless it is declared."""
     injected = _injected(manifests)
     localities = _localities(manifests)
@@ -77,7 +83,15 @@ def pods(manifests: Manifests) -> tuple[Pod, ...]:
         node = draft.pop("node")
         label = draft["labels"].get("istio-locality", "").replace(".", "/")
         locality = Locality.parse(label) if label else localities.get(node, NOWHERE)
-        found.append(Pod(ip=ips[ref], locality=locality, **draft))
+        metadata = {**_metadata(config.default_config), **_metadata(draft.pop("proxy_config"))}
+        found.append(
+            Pod(
+                ip=ips[ref],
+                locality=locality,
+                dns_capture=str(metadata.get(_DNS_CAPTURE, "")).lower() in {"true", "1"},
+                **draft,
+            )
+        )
     return tuple(found)
 
 
@@ -125,8 +139,20 @@ def _draft(
         "gateway": gateway,
         "node": getattr(spec, "node_name", None) or "",
         "given_ip": "",
+        "proxy_config": _proxy_config(annotations),
         "source": source,
     }
+
+
+def _proxy_config(annotations: Mapping[str, str]) -> dict[str, Any]:
+    found, _ = documents(_PROXY_CONFIG, annotations.get(_PROXY_CONFIG, ""))
+    value = found[0].value if found else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _metadata(proxy_config: Mapping[str, Any]) -> dict[str, Any]:
+    found = proxy_config.get("proxyMetadata")
+    return found if isinstance(found, dict) else {}
 
 
 def _ingress(deployment: str) -> dict[str, Any]:
@@ -143,6 +169,7 @@ def _ingress(deployment: str) -> dict[str, Any]:
         "gateway": True,
         "node": "",
         "given_ip": "",
+        "proxy_config": {},
         "source": None,
     }
 

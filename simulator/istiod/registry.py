@@ -15,10 +15,17 @@ from simulator.diagnostics import Diagnostic
 from simulator.istiod.destination_rule import Rule, consolidate
 from simulator.istiod.mesh_config import mesh_config
 from simulator.istiod.pod import Pod, pods
-from simulator.istiod.service import Endpoint, Locality, Port, Resolution, Service
+from simulator.istiod.service import (
+    Endpoint,
+    Locality,
+    Port,
+    Resolution,
+    Service,
+    by_host,
+)
 from simulator.istiod.service_entry import service_entries
 from simulator.istiod.services import kubernetes_services
-from simulator.istiod.virtual_service import VirtualService, read
+from simulator.istiod.virtual_service import VirtualService, age, read
 
 __all__ = [
     "Endpoint",
@@ -50,8 +57,10 @@ class Mesh:
     config: MeshConfig
     pods: tuple[Pod, ...]
     """Sorted by NAME.NAMESPACE."""
+    registered: tuple[Service, ...]
+    """All services, oldest first: a host may come several times, of several namespaces."""
     services: dict[str, Service]
-    """By host, in the order of hosts."""
+    """The one that counts for each host, in the order of hosts."""
     virtual_services: tuple[VirtualService, ...]
     """Oldest first."""
     destination_rules: tuple[Rule, ...]
@@ -62,21 +71,30 @@ class Mesh:
     def of(cls, manifests: Manifests) -> Mesh:
         """Return the mesh that manifests make."""
         config, mistakes = mesh_config(manifests)
-        running = pods(manifests)
-        found: dict[str, Service] = {}
-        entries = sorted(
-            service_entries(manifests, running), key=lambda one: (one.namespace, one.name)
+        running = pods(manifests, config)
+        registered = tuple(
+            sorted(
+                (
+                    *kubernetes_services(manifests, running, config),
+                    *service_entries(manifests, running, config),
+                ),
+                key=_age,
+            )
         )
-        for service in (*kubernetes_services(manifests, running), *entries):
-            # A Kubernetes Service wins over a ServiceEntry for the same host.
-            found.setdefault(service.hostname, service)
         return cls(
             manifests=manifests,
             config=config,
             pods=running,
-            services={host: found[host] for host in sorted(found)},
-            virtual_services=read(manifests.of("VirtualService")),
-            destination_rules=consolidate(manifests.of("DestinationRule")),
+            registered=registered,
+            services=by_host(registered),
+            virtual_services=read(
+                manifests.of("VirtualService"),
+                frozenset(config.default_virtual_service_export_to),
+            ),
+            destination_rules=consolidate(
+                manifests.of("DestinationRule"),
+                frozenset(config.default_destination_rule_export_to),
+            ),
             diagnostics=mistakes,
         )
 
@@ -99,3 +117,8 @@ class Mesh:
     def pods_of(self, workload: str) -> tuple[Pod, ...]:
         """Return the pods of WORKLOAD.NS; none for an unknown one."""
         return tuple(pod for pod in self.pods if pod.deployment == workload)
+
+
+def _age(service: Service) -> tuple[tuple[str, str, str], str]:
+    oldest = age(service.source) if service.source is not None else ("", "", "")
+    return oldest, service.hostname

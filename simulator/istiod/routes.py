@@ -8,14 +8,14 @@ Follows   istio pilot/pkg/networking/core/httproute.go, route/route.go
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from simulator.istiod import names, route
 from simulator.istiod.hash_policy import of_destination, of_service
 from simulator.istiod.part import Part, duration, wrapped
 from simulator.istiod.registry import Resolution, Service
-from simulator.istiod.scope import Scope
-from simulator.istiod.service import UNSPECIFIED
+from simulator.istiod.scope import Egress, Scope
+from simulator.istiod.service import UNSPECIFIED, by_host
 from simulator.istiod.virtual_service import VirtualService
 
 _BODY_LIMIT = 1024 * 1024
@@ -82,27 +82,30 @@ def sorted_hosts(hosts: Iterable[Part]) -> list[Part]:
 
 def virtual_hosts(scope: Scope, port: int) -> list[Part]:
     """Return a virtual host for each service and VirtualService host on a port."""
+    egress = scope.egress_of(port)
     services = {
-        host: replace(each, ports=(found,))
-        for host, each in scope.services.items()
-        if (found := each.port(port)) is not None
+        host: narrowed
+        for host, each in by_host(egress.services).items()
+        if (narrowed := each.narrowed(port)) is not None
     }
     taken = _Domains()
     hosts: list[Part] = []
-    for draft in _drafts(scope, port, services):
+    for draft in _drafts(scope, egress, port, services):
         for host in draft.hosts:
             hosts.extend(_virtual_host(draft, host, [host], port, taken))
         for service in draft.services:
-            domains = _domains(service, scope.pod.namespace, services)
+            domains = _domains(service, scope, egress)
             hosts.extend(_virtual_host(draft, service.hostname, domains, port, taken))
     return hosts
 
 
-def _drafts(scope: Scope, port: int, services: dict[str, Service]) -> Iterator[_Draft]:
+def _drafts(
+    scope: Scope, egress: Egress, port: int, services: dict[str, Service]
+) -> Iterator[_Draft]:
     context = context_of(scope, port)
-    wildcards = _wildcard_owners(scope, services)
+    wildcards = _wildcard_owners(egress, services)
     left = dict(services)
-    for each in scope.of_gateway(names.MESH_GATEWAY):
+    for each in egress.virtual_services:
         if port != _LEGACY_PORT and not _concerns(each, services):
             continue
         found = route.routes(each, context)
@@ -136,10 +139,7 @@ def context_of(scope: Scope, port: int) -> route.Context:
 
 
 def _narrowed(service: Service | None, port: int) -> Service | None:
-    if service is None:
-        return None
-    found = service.port(port)
-    return replace(service, ports=(found,)) if found is not None else None
+    return service.narrowed(port) if service is not None else None
 
 
 def _concerns(virtual_service: VirtualService, services: dict[str, Service]) -> bool:
@@ -149,11 +149,11 @@ def _concerns(virtual_service: VirtualService, services: dict[str, Service]) -> 
     )
 
 
-def _wildcard_owners(scope: Scope, services: dict[str, Service]) -> dict[str, VirtualService]:
+def _wildcard_owners(egress: Egress, services: dict[str, Service]) -> dict[str, VirtualService]:
     """Return for each service the VirtualService with the wildcard host nearest to it."""
     candidates = [
         (host, each)
-        for each in scope.of_gateway(names.MESH_GATEWAY)
+        for each in egress.virtual_services
         for host in each.hosts
         if names.is_wildcard(host)
     ]
@@ -211,19 +211,22 @@ def _virtual_host(
     yield part
 
 
-def _domains(service: Service, namespace: str, services: dict[str, Service]) -> list[str]:
-    short = [each for each in names.aliases(service.hostname, namespace) if each not in services]
+def _domains(service: Service, scope: Scope, egress: Egress) -> list[str]:
+    namespace = scope.pod.namespace
+    short = [
+        each for each in names.aliases(service.hostname, namespace) if each not in scope.services
+    ]
     found = [service.hostname, *short]
-    for host in services:
-        other = services[host]
+    for other in egress.services:
         if other.resolution is Resolution.ALIAS and other.external_name == service.hostname:
-            found += [host, *names.aliases(host, namespace)]
+            found += [other.hostname, *names.aliases(other.hostname, namespace)]
     if service.kubernetes and service.resolution is Resolution.ORIGINAL:
         found += [f"*.{each}" for each in found]
     if service.kubernetes:
         found += [service.ip] if service.ip != UNSPECIFIED else []
     else:
-        found += [each for each in service.addresses if each != UNSPECIFIED]
+        addresses = service.listens_at(dns_capture=scope.pod.dns_capture)
+        found += [each for each in addresses if each != UNSPECIFIED]
     return found
 
 

@@ -5,7 +5,8 @@ Follows   istio pilot/pkg/model/service.go
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from simulator.config.objects import Object
@@ -95,6 +96,8 @@ class Service:
     kubernetes: bool = True
     external: bool = False
     """A ServiceEntry with `location: MESH_EXTERNAL`."""
+    auto_ip: str = ""
+    """What istiod allots to a ServiceEntry without an address; for proxies that capture DNS."""
     external_name: str = ""
     """The host that an ExternalName Service stands for."""
     exported_to: frozenset[str] = frozenset()
@@ -110,3 +113,48 @@ class Service:
     def endpoints_of(self, port: Port) -> tuple[Endpoint, ...]:
         """Return the endpoints behind one port."""
         return tuple(each for each in self.endpoints if each.port_name == port.name)
+
+    def narrowed(self, number: int) -> Service | None:
+        """Return the service with one port alone; None if it lacks the port."""
+        found = self.port(number)
+        if found is None:
+            return None
+        return self if len(self.ports) == 1 else replace(self, ports=(found,))
+
+    def listens_at(self, *, dns_capture: bool) -> tuple[str, ...]:
+        """Return the addresses that clients connect to, perhaps with a prefix length."""
+        if not self.addresses or self.addresses == (UNSPECIFIED,):
+            return (self.auto_ip,) if dns_capture and self.auto_ip else (self.ip,)
+        return self.addresses
+
+
+def by_host(services: Iterable[Service]) -> dict[str, Service]:
+    """Return the one service of each host, in the order of hosts.
+
+    Kubernetes' own wins, else the first; ServiceEntries alike but for ports are taken together.
+    """
+    found: dict[str, Service] = {}
+    for each in services:
+        known = found.get(each.hostname)
+        if known is None or (each.kubernetes and not known.kubernetes):
+            found[each.hostname] = each
+        elif known is not each and known.kubernetes == each.kubernetes:
+            found[each.hostname] = _merged(known, each)
+    return {host: found[host] for host in sorted(found)}
+
+
+def _merged(first: Service, second: Service) -> Service:
+    alike = all(
+        getattr(first, field) == getattr(second, field)
+        for field in ("namespace", "resolution", "labels", "selector", "exported_to")
+    )
+    if not alike:
+        return first
+    numbers = {port.number for port in first.ports}
+    ports = tuple(port for port in second.ports if port.number not in numbers)
+    endpoints = tuple(each for each in second.endpoints if each not in first.endpoints)
+    return (
+        replace(first, ports=first.ports + ports, endpoints=first.endpoints + endpoints)
+        if ports or endpoints
+        else first
+    )

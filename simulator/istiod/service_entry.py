@@ -1,16 +1,18 @@
 """Read ServiceEntries and WorkloadEntries into the registry.
 
 Follows   istio pilot/pkg/serviceregistry/serviceentry/conversion.go
-Leaves    addresses for entries without one (docs/fidelity.md#address-allocation)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
+from simulator.config.istio import MeshConfig
 from simulator.config.objects import Manifests, Object
-from simulator.istiod import protocol
+from simulator.istiod import addresses, names, protocol
 from simulator.istiod.pod import Pod
 from simulator.istiod.service import (
     UNSPECIFIED,
@@ -21,6 +23,7 @@ from simulator.istiod.service import (
     Service,
 )
 from simulator.istiod.services import endpoint_of, selects
+from simulator.istiod.virtual_service import age
 
 _RESOLUTIONS = {
     "NONE": Resolution.ORIGINAL,
@@ -30,14 +33,36 @@ _RESOLUTIONS = {
 }
 
 
-def service_entries(manifests: Manifests, pods: tuple[Pod, ...]) -> Iterator[Service]:
-    """Yield one service for each host (and address) of each ServiceEntry."""
+def service_entries(
+    manifests: Manifests, pods: tuple[Pod, ...], config: MeshConfig
+) -> tuple[Service, ...]:
+    """Return one service for each host of each ServiceEntry, oldest first."""
     workloads = manifests.of("WorkloadEntry")
-    for source in manifests.of("ServiceEntry"):
+    exported_to = frozenset(config.default_service_export_to)
+    found: list[Service] = []
+    for source in sorted(manifests.of("ServiceEntry"), key=age):
         ports = tuple(_ports(source.spec))
         endpoints = tuple(_endpoints(source, ports, pods, workloads))
-        for host in source.spec.hosts:
-            yield _service(source, host, ports, endpoints)
+        found += [
+            _service(source, host, ports, endpoints, exported_to) for host in source.spec.hosts
+        ]
+    allotted = addresses.allot_external(_key(each) for each in found if _wants_address(each))
+    return tuple(
+        replace(each, auto_ip=allotted[_key(each)]) if _wants_address(each) else each
+        for each in found
+    )
+
+
+def _key(service: Service) -> str:
+    return f"{service.namespace}/{service.hostname}"
+
+
+def _wants_address(service: Service) -> bool:
+    return (
+        service.ip == UNSPECIFIED
+        and not names.is_wildcard(service.hostname)
+        and service.resolution is not Resolution.ORIGINAL
+    )
 
 
 def _ports(spec: Any) -> Iterator[Port]:  # noqa: ANN401 - a ServiceEntry
@@ -51,10 +76,14 @@ def _ports(spec: Any) -> Iterator[Port]:  # noqa: ANN401 - a ServiceEntry
 
 
 def _service(
-    source: Object, host: str, ports: tuple[Port, ...], endpoints: tuple[Endpoint, ...]
+    source: Object,
+    host: str,
+    ports: tuple[Port, ...],
+    endpoints: tuple[Endpoint, ...],
+    exported_to: frozenset[str],
 ) -> Service:
     spec = source.spec
-    addresses = tuple(spec.addresses or ())
+    given = tuple(_address(each) for each in spec.addresses)
     resolution = _RESOLUTIONS.get(spec.resolution or "NONE", Resolution.ORIGINAL)
     dns = resolution in {Resolution.DNS, Resolution.DNS_ROUND_ROBIN}
     if dns and not endpoints:
@@ -73,17 +102,27 @@ def _service(
         hostname=host,
         name=source.name,
         namespace=source.namespace,
-        ip=addresses[0] if addresses else UNSPECIFIED,
-        addresses=addresses,
+        ip=given[0] if given else UNSPECIFIED,
+        addresses=given,
         ports=ports,
         resolution=resolution,
         kubernetes=False,
         external=(spec.location or "MESH_EXTERNAL") == "MESH_EXTERNAL",
-        exported_to=frozenset(spec.export_to or ()),
+        selector=dict(spec.workload_selector.labels) if spec.workload_selector else {},
+        exported_to=frozenset(spec.export_to) or exported_to,
         labels=dict(source.labels),
         endpoints=endpoints,
         source=source,
     )
+
+
+def _address(text: str) -> str:
+    """Return an address without a prefix length that leaves nothing open."""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return text
+    return str(network.network_address) if network.num_addresses == 1 else text
 
 
 def _endpoints(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from simulator.config.istio import MeshConfig
 from simulator.config.objects import Manifests, Object
 from simulator.istiod import addresses, names, protocol
 from simulator.istiod.pod import INGRESS, Pod
@@ -18,9 +19,12 @@ EXPORT_TO = "networking.istio.io/exportTo"
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 
-def kubernetes_services(manifests: Manifests, pods: tuple[Pod, ...]) -> tuple[Service, ...]:
+def kubernetes_services(
+    manifests: Manifests, pods: tuple[Pod, ...], config: MeshConfig
+) -> tuple[Service, ...]:
     """Return the Services of the manifests and those that stand in every mesh."""
-    declared = [_read(each) for each in manifests.of("Service")]
+    exported_to = frozenset(config.default_service_export_to)
+    declared = [_read(each, exported_to) for each in manifests.of("Service")]
     present = {each.hostname for each in declared}
     services = declared + [each for each in _built_in() if each.hostname not in present]
     free = [each.hostname for each in services if each.ip == ""]
@@ -33,7 +37,7 @@ def kubernetes_services(manifests: Manifests, pods: tuple[Pod, ...]) -> tuple[Se
     )
 
 
-def _read(source: Object) -> Service:
+def _read(source: Object, exported_to: frozenset[str]) -> Service:
     spec = source.spec
     ports = tuple(
         Port(
@@ -62,7 +66,7 @@ def _read(source: Object) -> Service:
         selector=dict(spec.selector or {}),
         resolution=resolution,
         external_name=(spec.external_name or "") if alias else "",
-        exported_to=_exported(source),
+        exported_to=_exported(source) or exported_to,
         labels=dict(source.labels),
         source=source,
     )

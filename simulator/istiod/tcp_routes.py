@@ -6,7 +6,7 @@ Follows   istio pilot/pkg/networking/core/tls.go, networkfilter.go
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -14,133 +14,152 @@ from simulator.config.istio import L4MatchAttributes, RouteDestination, TLSMatch
 from simulator.config.objects import Object
 from simulator.istiod import names
 from simulator.istiod.http_chain import tcp_proxy, to_cluster
-from simulator.istiod.part import Part, wrapped
+from simulator.istiod.part import Part, istio_metadata, wrapped
 from simulator.istiod.protocol import Protocol
 from simulator.istiod.registry import Port, Service
-from simulator.istiod.scope import Scope
+from simulator.istiod.scope import Egress, Scope
 from simulator.istiod.service import UNSPECIFIED
 from simulator.istiod.virtual_service import VirtualService
 
-_TLS = frozenset({Protocol.TLS, Protocol.HTTPS})
+TLS = frozenset({Protocol.TLS, Protocol.HTTPS})
+"""Routed by the server's name."""
 
 
-def tcp_chains(scope: Scope, service: Service, port: Port, bind: str) -> list[Part]:
-    """Return the chains for a service's port: as its VirtualServices say, or straight to it."""
-    found: list[Part] = []
-    subnets = _subnets(service, bind)
-    everything = False
-    for each in scope.of_gateway(names.MESH_GATEWAY):
-        if not any(names.matches(host, service.hostname) for host in each.hosts):
-            continue
-        if port.protocol in _TLS:
-            found += _tls(scope, each, service, port, subnets)
-        tcp, complete = _tcp(scope, each, port, subnets)
-        found += tcp
-        if complete:
-            everything = True
-            break
-    if not everything and not (found and port.protocol in _TLS):
-        found.append(_default(service, port, subnets))
+def tcp_chains(
+    scope: Scope, egress: Egress, service: Service, port: Port, bind: str, cidr: str
+) -> list[Part]:
+    """Return the chains for a service's port: as its VirtualServices say, or straight to it.
+
+    `cidr` is what tells the service from others at the same address, where there is any.
+    """
+    concerned = [
+        each
+        for each in egress.virtual_services
+        if any(names.matches(host, service.hostname) for host in each.hosts)
+    ]
+    subnets = [cidr] if cidr else []
+    if port.protocol in TLS:
+        found = list(_tls(scope, concerned, port, subnets))
+        return found or [_by_name(scope, service, port, bind, subnets)]
+    found, complete = _tcp(scope, concerned, port, subnets)
+    if not complete:
+        found.append(_straight(service, port, chain_match(subnets)))
     return found
 
 
-def _subnets(service: Service, bind: str) -> list[str]:
-    """Return what tells services apart that share the unspecified address."""
-    if bind != UNSPECIFIED:
-        return []
-    return [each for each in service.addresses if each != UNSPECIFIED]
-
-
-def _match(subnets: Sequence[str], **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+def chain_match(subnets: Sequence[str], server_names: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a FilterChainMatch; empty where it would match everything."""
     ranges = []
     for each in sorted(subnets):
         try:
             network = ip_network(each, strict=False)
         except ValueError:
             continue
-        prefix = {"address_prefix": str(network.network_address)}
-        ranges.append({**prefix, "prefix_len": wrapped(network.prefixlen)})
-    return {**fields, **({"prefix_ranges": ranges} if ranges else {})}
+        if str(network.network_address) != UNSPECIFIED:
+            prefix = {"address_prefix": str(network.network_address)}
+            ranges.append({**prefix, "prefix_len": wrapped(network.prefixlen)})
+    wanted = sorted(server_names)
+    found: dict[str, Any] = {}
+    if wanted and "*" not in wanted:
+        found["server_names"] = wanted
+    if ranges:
+        found["prefix_ranges"] = ranges
+    return found
 
 
-def _chain(match: dict[str, Any], filters: list[dict[str, Any]], source: Object | None) -> Part:
-    chain = Part(value={"filters": filters})
+def chain(match: dict[str, Any], filters: list[dict[str, Any]], source: Object | None) -> Part:
+    """Return a filter chain; one of a VirtualService names it in its metadata."""
+    part = Part(value={"filters": filters})
     if match:
-        chain.value["filter_chain_match"] = match
-    chain.note("", source, "")
-    return chain
+        part.value["filter_chain_match"] = match
+    if source is not None and source.kind == "VirtualService":
+        path = names.config_path(
+            "networking.istio.io/v1", source.kind, source.namespace, source.name
+        )
+        part.value["metadata"] = istio_metadata({"config": path})
+    part.note("", source, "")
+    return part
 
 
-def _default(service: Service, port: Port, subnets: list[str]) -> Part:
-    match = _match(subnets)
-    if port.protocol in _TLS and not subnets and service.ip == UNSPECIFIED:
-        match = {"server_names": [service.hostname]}
-    cluster = names.outbound(service.hostname, port.number)
-    return _chain(match, [to_cluster(cluster)], service.source)
+def _straight(service: Service, port: Port, match: dict[str, Any]) -> Part:
+    # A Sidecar's own port leads to the one port of the service, else to none.
+    number = service.ports[0].number if len(service.ports) == 1 else port.number
+    cluster = names.outbound(service.hostname, number)
+    return chain(match, [to_cluster(cluster)], service.source)
+
+
+def _by_name(scope: Scope, service: Service, port: Port, bind: str, subnets: Sequence[str]) -> Part:
+    """Return the chain to a TLS service, by its name where its address does not tell it."""
+    shared = service.listens_at(dns_capture=scope.pod.dns_capture) == (UNSPECIFIED,)
+    wanted: list[str] = []
+    if subnets or (shared and bind == UNSPECIFIED):
+        wanted = [service.hostname]
+    return _straight(service, port, chain_match(subnets, wanted))
 
 
 def _tcp(
-    scope: Scope, virtual_service: VirtualService, port: Port, subnets: list[str]
+    scope: Scope, virtual_services: Iterable[VirtualService], port: Port, subnets: list[str]
 ) -> tuple[list[Part], bool]:
     """Return the chains of `spec.tcp`, and whether they take every connection."""
-    source = virtual_service.source
-    found = []
-    for index, rule in enumerate(source.spec.tcp):
-        if not rule.route:
-            continue
-        filters = [_proxy(scope, source, rule.route, port)]
-        matches = rule.match or (None,)
-        for match in matches:
-            if match is not None and not _applies(match, scope, port):
+    found: list[Part] = []
+    for each in virtual_services:
+        source = each.source
+        for index, rule in enumerate(source.spec.tcp):
+            if not rule.route:
                 continue
-            wanted = list(match.destination_subnets) if match is not None else []
-            chain = _chain(_match(wanted or subnets), filters, source)
-            chain.note("", source, f"spec.tcp[{index}]")
-            found.append(chain)
-            if not wanted:
-                return found, True
+            filters = [proxy(scope, source, rule.route, port)]
+            wanted: list[str] = []
+            for match in rule.match or (None,):
+                if match is not None and not _applies(match, scope, port):
+                    continue
+                if match is None or not match.destination_subnets:
+                    last = chain(chain_match(subnets), filters, source)
+                    last.note("", source, f"spec.tcp[{index}]")
+                    return [*found, last], True
+                wanted += match.destination_subnets
+            if wanted:
+                part = chain(chain_match(wanted), filters, source)
+                part.note("", source, f"spec.tcp[{index}]")
+                found.append(part)
+                if sorted(wanted) == sorted(subnets):
+                    return found, True
     return found, False
 
 
 def _tls(
-    scope: Scope,
-    virtual_service: VirtualService,
-    service: Service,
-    port: Port,
-    subnets: list[str],
-) -> list[Part]:
-    source = virtual_service.source
-    found = []
-    for index, rule in enumerate(source.spec.tls):
-        for match in rule.match:
-            if not _applies(match, scope, port):
-                continue
-            if not any(names.matches(host, service.hostname) for host in match.sni_hosts):
-                continue
-            hosts = sorted(each for each in match.sni_hosts if each != "*")
-            fields = {"server_names": hosts} if hosts else {}
-            wanted = list(match.destination_subnets) or subnets
-            filters = [_proxy(scope, source, rule.route, port)]
-            chain = _chain(_match(wanted, **fields), filters, source)
-            chain.note("", source, f"spec.tls[{index}]")
-            found.append(chain)
-    return found
+    scope: Scope, virtual_services: Iterable[VirtualService], port: Port, subnets: list[str]
+) -> Iterator[Part]:
+    seen: list[dict[str, Any]] = []
+    for each in virtual_services:
+        source = each.source
+        for index, rule in enumerate(source.spec.tls):
+            for match in rule.match:
+                if not _applies(match, scope, port):
+                    continue
+                wanted = chain_match(match.destination_subnets or subnets, match.sni_hosts)
+                if wanted in seen:
+                    continue
+                seen.append(wanted)
+                part = chain(wanted, [proxy(scope, source, rule.route, port)], source)
+                part.note("", source, f"spec.tls[{index}]")
+                yield part
 
 
 def _applies(match: L4MatchAttributes | TLSMatchAttributes, scope: Scope, port: Port) -> bool:
     if match.port and match.port != port.number:
         return False
-    if match.gateways:
-        return names.MESH_GATEWAY in match.gateways
+    if match.gateways and names.MESH_GATEWAY not in match.gateways:
+        return False
     labels: Mapping[str, str] = scope.pod.labels
     if any(labels.get(name) != value for name, value in match.source_labels.items()):
         return False
     return not match.source_namespace or match.source_namespace == scope.pod.namespace
 
 
-def _proxy(
+def proxy(
     scope: Scope, source: Object, destinations: Sequence[RouteDestination], port: Port
 ) -> dict[str, Any]:
+    """Return the TCP proxy to a rule's destinations."""
     clusters = [(_cluster(scope, source, each, port), each.weight) for each in destinations]
     if len(clusters) == 1:
         return to_cluster(clusters[0][0])
@@ -157,4 +176,6 @@ def _cluster(scope: Scope, source: Object, target: RouteDestination, port: Port)
         number = destination.port.number
     elif service is not None and len(service.ports) == 1:
         number = service.ports[0].number
+    if service is not None and service.external_name:
+        host = service.external_name
     return names.outbound(host, number, destination.subset)

@@ -60,10 +60,17 @@ def visible(exported_to: frozenset[str], home: str, namespace: str) -> bool:
     return namespace in exported_to or ("." in exported_to and home == namespace)
 
 
-def read(objects: tuple[Object, ...]) -> tuple[VirtualService, ...]:
-    """Return every VirtualService that has hosts of its own, oldest first."""
+def read(
+    objects: tuple[Object, ...], exported_to: frozenset[str] = frozenset()
+) -> tuple[VirtualService, ...]:
+    """Return every VirtualService that has hosts of its own, oldest first.
+
+    `exported_to` holds for those that do not say whom they are exported to.
+    """
     delegates = {(each.namespace, each.name): each for each in objects if not each.spec.hosts}
-    return tuple(_read(each, delegates) for each in sorted(objects, key=age) if each.spec.hosts)
+    return tuple(
+        _read(each, delegates, exported_to) for each in sorted(objects, key=age) if each.spec.hosts
+    )
 
 
 def age(source: Object) -> tuple[str, str, str]:
@@ -71,7 +78,9 @@ def age(source: Object) -> tuple[str, str, str]:
     return source.created or "", source.name, source.namespace
 
 
-def _read(source: Object, delegates: Mapping[tuple[str, str], Object]) -> VirtualService:
+def _read(
+    source: Object, delegates: Mapping[tuple[str, str], Object], exported_to: frozenset[str]
+) -> VirtualService:
     spec = source.spec
     rules: list[HttpRule] = []
     for index, rule in enumerate(spec.http or ()):
@@ -103,7 +112,7 @@ def _read(source: Object, delegates: Mapping[tuple[str, str], Object]) -> Virtua
         hosts=tuple(names.resolve(each, source.namespace) for each in spec.hosts),
         gateways=tuple(_gateway(each, source.namespace) for each in spec.gateways or ("mesh",)),
         rules=tuple(rules),
-        exported_to=frozenset(spec.export_to or ()),
+        exported_to=frozenset(spec.export_to) or exported_to,
     )
 
 

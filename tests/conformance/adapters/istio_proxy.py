@@ -31,6 +31,7 @@ def mesh_and_pod(
         labels=dict(proxy.get("labels") or {}),
         service_account="default",
         deployment=f"proxy.{namespace}",
+        dns_capture=bool(proxy.get("DNSCapture")),
         version="",
         ports=(),
         sidecar=not router,

@@ -8,8 +8,8 @@ from typing import Any
 
 from simulator.envoy.compile import Config
 from simulator.envoy.compile import compile as compile_resources
-from simulator.envoy.http import HttpChain
 from simulator.envoy.connection import Connection
+from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Listener, Miss, accept
 from simulator.envoy.request import Request
 from simulator.envoy.route import NoRoute, find
