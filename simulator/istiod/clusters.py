@@ -7,7 +7,7 @@ Leaves    TLS to the upstream (docs/fidelity.md#auto-mtls)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from simulator.istiod import names, traffic_policy
@@ -40,21 +40,37 @@ _TYPES = {
 def outbound_clusters(scope: Scope) -> Iterator[Part]:
     """Yield a cluster for each port of each service, and for each of its subsets."""
     for service in scope.services.values():
-        if service.resolution is Resolution.ALIAS:
-            continue
-        rule = scope.destination_rule(service.hostname)
-        for port in service.ports:
-            if port.protocol is not Protocol.UDP:
-                yield from _of_port(scope, service, port, rule)
+        yield from _of_service(scope, service, names.outbound)
 
 
-def _of_port(scope: Scope, service: Service, port: Port, rule: Rule | None) -> Iterator[Part]:
+def sni_dnat_clusters(scope: Scope) -> Iterator[Part]:
+    """Yield the same clusters under the names by which TLS clients ask for them."""
+    for service in scope.services.values():
+        if not service.external:
+            yield from _of_service(scope, service, names.sni_dnat)
+
+
+_Name = Callable[[str, int, str], str]
+
+
+def _of_service(scope: Scope, service: Service, name: _Name) -> Iterator[Part]:
+    if service.resolution is Resolution.ALIAS:
+        return
+    rule = scope.destination_rule(service.hostname)
+    for port in service.ports:
+        if port.protocol is not Protocol.UDP:
+            yield from _of_port(scope, service, port, rule, name)
+
+
+def _of_port(
+    scope: Scope, service: Service, port: Port, rule: Rule | None, name: _Name
+) -> Iterator[Part]:
     blocks: Blocks = {}
     if rule is not None:
         blocks = traffic_policy.blocks(
             rule.policy, port.number, rule.policy_source, "spec.trafficPolicy"
         )
-    base = _outbound(scope, service, port, None)
+    base = _outbound(scope, service, port, None, name)
     if base is None:
         return
     fields = dict(base[1])
@@ -64,7 +80,7 @@ def _of_port(scope: Scope, service: Service, port: Port, rule: Rule | None) -> I
         fields["config"] = _config(rule)
     yield _finished(scope, base[0], port, blocks, fields)
     for placed in rule.subsets if rule is not None else ():
-        subset = _outbound(scope, service, port, placed)
+        subset = _outbound(scope, service, port, placed, name)
         if subset is None:
             continue
         assert rule is not None
@@ -81,10 +97,10 @@ def _config(rule: Rule) -> str:
 
 
 def _outbound(
-    scope: Scope, service: Service, port: Port, placed: Placed | None
+    scope: Scope, service: Service, port: Port, placed: Placed | None, named: _Name
 ) -> tuple[Part, dict[str, Any]] | None:
     subset = placed.subset.name if placed is not None else ""
-    name = names.outbound(service.hostname, port.number, subset)
+    name = named(service.hostname, port.number, subset)
     kind = _TYPES[service.resolution]
     if scope.pod.gateway and kind == "ORIGINAL_DST":
         # Nothing is captured at a gateway, so there is no original destination.

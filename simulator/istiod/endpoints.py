@@ -6,7 +6,7 @@ Follows   istio pilot/pkg/xds/endpoints/endpoint_builder.go
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from simulator.istiod import names
@@ -17,13 +17,20 @@ from simulator.istiod.registry import Endpoint, Locality, Port, Resolution, Serv
 from simulator.istiod.scope import Scope
 
 
-def assignment(service: Service, port: Port, placed: Placed | None, *, unready: bool) -> Part:
+def assignment(
+    service: Service,
+    port: Port,
+    placed: Placed | None,
+    *,
+    unready: bool,
+    named: Callable[[str, int, str], str] = names.outbound,
+) -> Part:
     """Return the endpoints of a service's port, or of one of its subsets.
 
     `unready` says whether those that are not ready are sent too, marked as unhealthy.
     """
     subset = placed.subset.name if placed is not None else ""
-    part = Part(value={"cluster_name": names.outbound(service.hostname, port.number, subset)})
+    part = Part(value={"cluster_name": named(service.hostname, port.number, subset)})
     if placed is not None:
         part.note("", placed.source, placed.at)
     else:
@@ -96,18 +103,22 @@ def _workload(endpoint: Endpoint, service: Service) -> Any:  # noqa: ANN401 - a 
     return ";".join(fields)
 
 
-def assignments(scope: Scope) -> Iterator[Part]:
+def assignments(
+    scope: Scope, *, named: Callable[[str, int, str], str] = names.outbound
+) -> Iterator[Part]:
     """Yield the endpoints of every cluster that the proxy asks the control plane for."""
     for service in scope.services.values():
         if not _asked_for(scope, service):
+            continue
+        if named is names.sni_dnat and service.external:
             continue
         rule = scope.destination_rule(service.hostname)
         for port in service.ports:
             if port.protocol is Protocol.UDP:
                 continue
-            yield assignment(service, port, None, unready=True)
+            yield assignment(service, port, None, unready=True, named=named)
             for placed in rule.subsets if rule is not None else ():
-                yield assignment(service, port, placed, unready=True)
+                yield assignment(service, port, placed, unready=True, named=named)
 
 
 def _asked_for(scope: Scope, service: Service) -> bool:

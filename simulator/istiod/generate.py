@@ -11,12 +11,13 @@ from typing import Any
 
 from simulator.diagnostics import Diagnostic, Position
 from simulator.envoy_api import Resources, format, message  # noqa: A004 - named in the architecture
-from simulator.istiod import gateway
+from simulator.istiod import gateway, names
 from simulator.istiod.clusters import (
     black_hole,
     inbound_clusters,
     outbound_clusters,
     passthrough,
+    sni_dnat_clusters,
 )
 from simulator.istiod.endpoints import assignments
 from simulator.istiod.inbound import inbound_ports
@@ -26,6 +27,7 @@ from simulator.istiod.part import Part
 from simulator.istiod.registry import Mesh, Pod
 from simulator.istiod.routes import sidecar_routes, sniffed_routes
 from simulator.istiod.scope import Scope, scope
+from simulator.istiod.servers import opening
 from simulator.observe.explain import FieldRef, Provenance
 
 _MESSAGES = {
@@ -33,6 +35,7 @@ _MESSAGES = {
     "routes": "envoy.config.route.v3.RouteConfiguration",
     "clusters": "envoy.config.cluster.v3.Cluster",
     "endpoints": "envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "secrets": "envoy.extensions.transport_sockets.tls.v3.Secret",
 }
 
 
@@ -51,7 +54,6 @@ def generate(mesh: Mesh, pod: Pod) -> Translation:
         return Translation(resources=Resources(), provenance={})
     view = scope(mesh, pod)
     parts, diagnostics = _gateway(view) if pod.gateway else _sidecar(view)
-    parts["endpoints"] = list(assignments(view))
     provenance: dict[FieldRef, str] = {}
     built = {kind: _build(kind, found, provenance) for kind, found in parts.items()}
     return Translation(
@@ -78,17 +80,29 @@ def _sidecar(view: Scope) -> tuple[dict[str, list[Part]], list[Diagnostic]]:
         passthrough(inbound=True),
     ]
     listeners = [*sent.listeners, virtual_outbound(view), virtual_inbound(ports)]
-    return {"listeners": listeners, "routes": routes, "clusters": clusters}, []
+    return {
+        "listeners": listeners,
+        "routes": routes,
+        "clusters": clusters,
+        "endpoints": list(assignments(view)),
+    }, []
 
 
 def _gateway(view: Scope) -> tuple[dict[str, list[Part]], list[Diagnostic]]:
-    found = gateway.gateways(view)
+    found = opening(view.mesh, view.pod)
+    clusters = [*outbound_clusters(view), black_hole()]
+    endpoints = list(assignments(view))
+    if any(served.auto for opened in found.opened.values() for served in opened.servers):
+        clusters += sni_dnat_clusters(view)
+        endpoints += assignments(view, named=names.sni_dnat)
     parts = {
-        "listeners": list(gateway.gateway_listeners(found)),
+        "listeners": list(gateway.gateway_listeners(view, found)),
         "routes": list(gateway.gateway_routes(view, found)),
-        "clusters": [*outbound_clusters(view), black_hole()],
+        "clusters": clusters,
+        "endpoints": endpoints,
+        "secrets": list(gateway.gateway_secrets(view, found)),
     }
-    return parts, found.diagnostics
+    return parts, [gateway.left_out(*each) for each in found.rejected]
 
 
 def _build(kind: str, parts: Iterable[Part], provenance: dict[FieldRef, str]) -> tuple[Any, ...]:

@@ -14,8 +14,7 @@ from simulator.istiod.protocol import Protocol
 from simulator.istiod.registry import Port, Service
 from simulator.istiod.scope import Scope
 from simulator.istiod.service import UNSPECIFIED
-from simulator.istiod.services import selects
-from simulator.istiod.virtual_service import age
+from simulator.istiod.targets import targets
 
 _LOCALHOST = "127.0.0.1"
 
@@ -50,29 +49,9 @@ def inbound_ports(scope: Scope) -> list[InboundPort]:
 
 def _served(scope: Scope) -> dict[int, InboundPort]:
     by_port: dict[int, list[tuple[Service, Port]]] = {}
-    for service in sorted(scope.mesh.services.values(), key=_age):
-        for port in service.ports:
-            number = _target(scope, service, port)
-            if number:
-                by_port.setdefault(number, []).append((service, port))
-    return {number: _port(number, targets) for number, targets in by_port.items()}
-
-
-def _age(service: Service) -> tuple[tuple[str, str, str], str]:
-    oldest = age(service.source) if service.source is not None else ("", "", "")
-    return oldest, service.hostname
-
-
-def _target(scope: Scope, service: Service, port: Port) -> int:
-    pod = scope.pod
-    if port.protocol is Protocol.UDP:
-        return 0
-    if service.kubernetes:
-        if service.namespace == pod.namespace and selects(service.selector, pod.labels):
-            return port.target(pod.named_ports)
-        return 0
-    matching = (each.port for each in service.endpoints_of(port) if each.address == pod.ip)
-    return next(matching, 0)
+    for each in targets(scope.mesh, scope.pod):
+        by_port.setdefault(each.number, []).append((each.service, each.port))
+    return {number: _port(number, found) for number, found in by_port.items()}
 
 
 def _port(number: int, targets: list[tuple[Service, Port]]) -> InboundPort:

@@ -78,6 +78,11 @@ def outbound(host: str, port: int, subset: str = "") -> str:
     return f"outbound|{port}|{subset}|{host}"
 
 
+def sni_dnat(host: str, port: int, subset: str = "") -> str:
+    """Return an outbound cluster's name as TLS clients name it, without characters of its own."""
+    return f"outbound_.{port}_.{subset}_.{host}"
+
+
 def inbound(port: int) -> str:
     """Return an inbound cluster's name; there is one a workload port."""
     return f"inbound|{port}||"

@@ -110,13 +110,14 @@ def _read(
     return VirtualService(
         source=source,
         hosts=tuple(names.resolve(each, source.namespace) for each in spec.hosts),
-        gateways=tuple(_gateway(each, source.namespace) for each in spec.gateways or ("mesh",)),
+        gateways=tuple(gateway_name(each, source.namespace) for each in spec.gateways or ("mesh",)),
         rules=tuple(rules),
         exported_to=frozenset(spec.export_to) or exported_to,
     )
 
 
-def _gateway(reference: str, namespace: str) -> str:
+def gateway_name(reference: str, namespace: str) -> str:
+    """Return the NAMESPACE/NAME (or `mesh`) that a resource of a namespace means."""
     if reference == names.MESH_GATEWAY or "/" in reference:
         home, _, name = reference.rpartition("/")
         return f"{namespace}/{name}" if home == "." else reference

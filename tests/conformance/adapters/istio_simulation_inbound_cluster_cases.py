@@ -24,8 +24,13 @@ def cases(table: Table) -> Iterator[Case]:
 
 def _check(one: dict[str, Any]) -> str | None:
     mesh, pod = mesh_and_pod(one["config"], one["proxy"])
-    services = {each["hostname"]: _service(each, one["instances"]) for each in one["services"]}
-    view = scope(replace(mesh, services=services), pod)
+    services = tuple(
+        sorted(
+            (_service(each, one["instances"]) for each in one["services"]),
+            key=lambda each: each.hostname,
+        )
+    )
+    view = scope(replace(mesh, registered=services), pod)
     got = {
         each.value["name"]: _facts(each.value)
         for each in inbound_clusters(view, inbound_ports(view))

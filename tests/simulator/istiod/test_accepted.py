@@ -26,6 +26,7 @@ def bootstrap(mesh: Mesh, proxy: str) -> dict[str, Any]:
     endpoints = {each.cluster_name: each for each in resources.endpoints}
     routes = {each.name: each for each in resources.routes}
     whole = message("envoy.config.bootstrap.v3.Bootstrap")()
+    whole.node.id, whole.node.cluster = proxy, "shop"  # secrets are asked for in its name
     for cluster in resources.clusters:
         static = whole.static_resources.clusters.add()
         static.CopyFrom(cluster)

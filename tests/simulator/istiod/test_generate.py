@@ -85,7 +85,7 @@ def test_an_unknown_kind_is_refused() -> None:
         to_json(translation, "wishes")
 
 
-def test_what_is_not_translated_is_said() -> None:
+def test_a_server_without_room_on_its_port_is_said() -> None:
     mesh = shop("""
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -96,8 +96,10 @@ spec:
     - port: {number: 443, name: https, protocol: HTTPS}
       hosts: ["*"]
       tls: {mode: SIMPLE, credentialName: cert}
+    - port: {number: 443, name: http, protocol: HTTP}
+      hosts: ["*"]
 """)
     (found,) = generate(mesh, mesh.pod("istio-ingressgateway.istio-system")).diagnostics
 
-    assert found.code == "not-simulated"
-    assert str(found.position) == "test0.yaml:8:50"
+    assert found.code == "gateway-conflict"
+    assert str(found.position) == "test0.yaml:11:7"

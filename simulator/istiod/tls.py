@@ -1,0 +1,158 @@
+"""Write how a proxy speaks TLS to its clients, and the secrets that takes.
+
+Certificates have names; the proxy asks the control plane for what is behind them.
+
+Models    envoy.extensions.transport_sockets.tls.v3.{DownstreamTlsContext, Secret}
+Follows   istio pilot/pkg/networking/core/listener.go (BuildListenerTLSContext),
+          pilot/pkg/security/model/authentication.go, pilot/pkg/xds/sds.go
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from simulator.config.istio import ServerTLSSettings
+from simulator.config.objects import Manifests, Object
+from simulator.envoy_api import message, pack
+from simulator.istiod.part import Part, duration, wrapped
+
+_CONTEXT = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+WORKLOAD_CERTIFICATE = "default"
+"""The secret with the workload's own certificate."""
+WORKLOAD_ROOT = "ROOTCA"
+"""The secret with the mesh's roots."""
+HTTP_ALPN = ("h2", "http/1.1")
+_PEER_ALPN = ("istio-peer-exchange", *HTTP_ALPN)
+_KUBERNETES = "kubernetes://"
+_CA_SUFFIX = "-cacert"
+_CLIENT_CERTIFICATE = frozenset({"MUTUAL", "ISTIO_MUTUAL"})
+_VALIDATED = _CLIENT_CERTIFICATE | {"OPTIONAL_MUTUAL"}
+_VERSIONS = {f"TLSV1_{minor}": f"TLSv1_{minor}" for minor in range(4)}
+
+
+def secret_config(name: str) -> dict[str, Any]:
+    """Return an SdsSecretConfig: the secret of that name, from the control plane."""
+    source = {"ads": {}, "initial_fetch_timeout": duration(0), "resource_api_version": "V3"}
+    return {"name": name, "sds_config": source}
+
+
+def server_socket(settings: ServerTLSSettings, *, opaque: bool) -> dict[str, Any]:
+    """Return the transport socket of a server that ends TLS; `opaque` if bytes come out of it."""
+    mutual = settings.mode == "ISTIO_MUTUAL"
+    common: dict[str, Any] = {"alpn_protocols": _PEER_ALPN if mutual and opaque else HTTP_ALPN}
+    certificate, root = _names(settings)
+    common["tls_certificate_sds_secret_configs"] = [secret_config(each) for each in certificate]
+    if settings.mode in _VALIDATED:
+        common["combined_validation_context"] = {
+            "default_validation_context": _validation(settings),
+            "validation_context_sds_secret_config": secret_config(root),
+        }
+    if not mutual:
+        common["tls_params"] = _parameters(settings)
+    context = message(_CONTEXT)(
+        common_tls_context=common,
+        require_client_certificate=wrapped(settings.mode in _CLIENT_CERTIFICATE),
+    )
+    return {"name": "envoy.transport_sockets.tls", "typed_config": pack(context)}
+
+
+def _names(settings: ServerTLSSettings) -> tuple[list[str], str]:
+    """Return the secrets of the certificates, and of the roots that clients are held to."""
+    if settings.mode == "ISTIO_MUTUAL":
+        return [WORKLOAD_CERTIFICATE], WORKLOAD_ROOT
+    credentials = credential_names(settings)
+    if credentials:
+        root = settings.ca_cert_credential_name or f"{credentials[0]}{_CA_SUFFIX}"
+        return [_resource(each) for each in credentials], _resource(root)
+    files = [(each.server_certificate, each.private_key) for each in settings.tls_certificates]
+    files = files or [(settings.server_certificate, settings.private_key)]
+    named = [f"file-cert:{certificate}~{key}" for certificate, key in files]
+    return named, f"file-root:{settings.ca_certificates}"
+
+
+def credential_names(settings: ServerTLSSettings) -> tuple[str, ...]:
+    """Return the Kubernetes Secrets that a server's certificates are in."""
+    single = (settings.credential_name,) if settings.credential_name else ()
+    return settings.credential_names or single
+
+
+def _resource(name: str) -> str:
+    return name if "://" in name else f"{_KUBERNETES}{name}"
+
+
+def _validation(settings: ServerTLSSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if settings.subject_alt_names:
+        found["match_subject_alt_names"] = [{"exact": each} for each in settings.subject_alt_names]
+    if settings.verify_certificate_spki:
+        found["verify_certificate_spki"] = settings.verify_certificate_spki
+    if settings.verify_certificate_hash:
+        found["verify_certificate_hash"] = settings.verify_certificate_hash
+    return found
+
+
+def _parameters(settings: ServerTLSSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if settings.min_protocol_version in _VERSIONS:
+        found["tls_minimum_protocol_version"] = _VERSIONS[settings.min_protocol_version]
+    if settings.max_protocol_version in _VERSIONS:
+        found["tls_maximum_protocol_version"] = _VERSIONS[settings.max_protocol_version]
+    if settings.cipher_suites:
+        found["cipher_suites"] = settings.cipher_suites
+    if settings.ecdh_curves:
+        found["ecdh_curves"] = settings.ecdh_curves
+    return found
+
+
+def secrets(manifests: Manifests, settings: ServerTLSSettings, namespace: str) -> Iterator[Part]:
+    """Yield what is behind a server's credential names, where there are such Secrets."""
+    known = {each.name: each for each in manifests.of("Secret") if each.namespace == namespace}
+    wanted = credential_names(settings)
+    for name in wanted:
+        source = known.get(name)
+        pair = _data(source, ("tls.crt", "tls.key"), ("cert", "key"))
+        if source is not None and pair is not None:
+            certificate, key = pair
+            value = {
+                "certificate_chain": {"inline_bytes": certificate},
+                "private_key": {"inline_bytes": key},
+            }
+            yield _secret(_resource(name), {"tls_certificate": value}, source)
+    if wanted and settings.mode in _VALIDATED:
+        name = settings.ca_cert_credential_name or f"{wanted[0]}{_CA_SUFFIX}"
+        for source in (known.get(name), known.get(wanted[0])):
+            roots = _data(source, ("ca.crt",), ("cacert",))
+            if source is not None and roots is not None:
+                value = {"trusted_ca": {"inline_bytes": roots[0]}}
+                yield _secret(_resource(name), {"validation_context": value}, source)
+                return
+
+
+def _secret(name: str, value: dict[str, Any], source: Object) -> Part:
+    part = Part(value={"name": name, **value})
+    part.note("", source, "")
+    return part
+
+
+def _data(source: Object | None, *forms: tuple[str, ...]) -> tuple[bytes, ...] | None:
+    """Return the values of the first form whose names a Secret has."""
+    if source is None:
+        return None
+    values: Mapping[str, bytes] = _decoded(source)
+    for names in forms:
+        if all(name in values for name in names):
+            return tuple(values[name] for name in names)
+    return None
+
+
+def _decoded(source: Object) -> dict[str, bytes]:
+    found = {}
+    for name, text in source.spec.data.items():
+        try:
+            found[name] = base64.b64decode(text, validate=False)
+        except binascii.Error:
+            continue
+    return found | {name: text.encode() for name, text in source.spec.string_data.items()}
