@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from simulator.envoy.balance import Host, Pick
 from simulator.envoy.cluster import Cluster, Endpoint, Health
+from simulator.envoy.hash_policy import Hashed
 from simulator.envoy.retry import No, Yes
 from simulator.envoy.timeout import Timeouts
 from simulator.observe.explain import FieldRef, Node, Outcome
@@ -74,6 +75,18 @@ class Reasons:
                 f"{timeouts.route_ms} ms, and so is ignored"
             )
             self.note("time-out", "per try", reason, field, outcome=Outcome.REJECTED)
+
+    def hash(self, hashed: Hashed | None, route: FieldRef) -> None:
+        """Tell what a request's place among the hosts is made of."""
+        if hashed is None:
+            reason = "the request has nothing that is hashed; any endpoint may be chosen"
+            field = below(route, "route.hash_policy")
+            self.note("hash", "none", reason, field, outcome=Outcome.REJECTED)
+            return
+        made = " and a new cookie" if hashed.set_cookies else ""
+        count = len(hashed.fields)
+        reason = f"{count} hash polic{'y' if count == 1 else 'ies'} of the route{made} made it"
+        self.note("hash", f"{hashed.value:016x}", reason, hashed.fields[0])
 
     def no_host(self, cluster: Cluster) -> None:
         """Tell why a cluster has no endpoint for a request."""

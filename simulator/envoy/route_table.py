@@ -23,6 +23,7 @@ from simulator.envoy.rewrite import (
     HostRewrite,
     PathRewrite,
     Redirect,
+    RegexRewrite,
 )
 from simulator.observe.explain import FieldRef
 
@@ -88,11 +89,12 @@ class HashPolicy:
     """The header's, cookie's, parameter's or key's name; empty for the source address."""
     terminal: bool
     field: FieldRef
-    regex: str = ""
-    substitution: str = ""
+    rewrite: RegexRewrite | None = None
+    """What is made of a header's values before they are hashed."""
     cookie_ttl_ns: int | None = None
     """Where given, an absent cookie is made; 0 is a session cookie."""
     cookie_path: str = ""
+    cookie_attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulator.envoy.access_log import Record
-from simulator.envoy.balance import Host
+from simulator.envoy.balance import Context, Host
 from simulator.envoy.cluster import Discovery, Endpoint
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
@@ -120,4 +120,4 @@ class Session:
             return host
         if upstream.cluster.type is Discovery.ORIGINAL_DST:
             return upstream.original_destination(self._connection, _BYTES, None)
-        return upstream.choose(self._draws)
+        return upstream.choose(self._draws, Context())

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from simulator.envoy import retry, timeout
 from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host, Pick
-from simulator.envoy.cluster import Discovery
+from simulator.envoy.choice import Choice
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.conn_manager import admit
 from simulator.envoy.connection import Connection
@@ -84,7 +84,6 @@ class Stream:
         self._upstream: Upstream | None = None
         self._host: Host | None = None
         self._resources: Resources | None = None
-        self._tried: list[Host] = []
         self._retry: retry.RetryState | None = None
         self._timeouts = Timeouts(route_ms=0, per_try_ms=0)
         self._timeout_status = 504
@@ -92,6 +91,7 @@ class Stream:
         self._sent_request: Request | None = None
         self._status: int | None = None
         self._options = chain.router
+        self._choice = Choice(draws, connection, forced.endpoints)
 
     # -- events ---------------------------------------------------------------------------
 
@@ -277,7 +277,10 @@ class Stream:
             match.route.retry_policy, request, self._upstream.resources(match.route.priority)
         )
         self._request = retry.consume(request)
+        self._choice.hash(match.route.hash_policy, self._upstream, self._request, self._info)
         if self._reasons is not None:
+            if self._upstream.hashes:
+                self._reasons.hash(self._choice.hashed, match.route.field)
             self._reasons.timeouts(self._timeouts, match.route.field)
         return self._attempt(now)
 
@@ -308,7 +311,10 @@ class Stream:
         # A cluster may have been removed while a retry was waiting.
         upstream = self._upstreams.get(match.cluster or "")
         trail: list[Pick] | None = [] if self._reasons is not None else None
-        host = self._choose(upstream, trail, again=again) if upstream is not None else None
+        host = None
+        if upstream is not None:
+            retries = self._retry if again else None
+            host = self._choice.host(now, upstream, self._request, retries, trail)
         if upstream is None or host is None:
             if self._reasons is not None and upstream is not None:
                 self._reasons.no_host(upstream.cluster)
@@ -318,7 +324,6 @@ class Stream:
         if self._reasons is not None:
             self._reasons.attempt(self.attempts, upstream.cluster, host, trail or [])
         self._upstream, self._host = upstream, host
-        self._tried.append(host)
         self._resources = upstream.resources(match.route.priority)
         if not self._resources.admits():
             path = self._resources.limits.field_path
@@ -353,22 +358,6 @@ class Stream:
             elapsed_ms = (now - self._complete_at) // MILLISECOND
             request = timeout.announce(self._timeouts, request, elapsed_ms)
         return request
-
-    def _choose(self, upstream: Upstream, trail: list[Pick] | None, *, again: bool) -> Host | None:
-        forced = self._forced.endpoints
-        if forced is not None and self.attempts <= len(forced):
-            host = upstream.named(forced[self.attempts - 1], "as observed", trail)
-            if host is not None:
-                return host
-        if upstream.cluster.type is Discovery.ORIGINAL_DST:
-            return upstream.original_destination(self._connection, self._request, trail)
-        avoid: list[Host] = []
-        picks = 1
-        if again and self._retry is not None:
-            picks = self._retry.policy.host_selection_retry_max_attempts + 1
-            if self._retry.avoids_previous_hosts:
-                avoid = self._tried
-        return upstream.choose(self._draws, avoid=avoid, picks=picks, trail=trail)
 
     def _try_again(self, now: int, verdict: retry.Yes | retry.No | None, event: str) -> Wait | None:
         """Return the wait before a retry, if one follows; note why none does."""
@@ -414,6 +403,9 @@ class Stream:
         if not self._options.suppress_envoy_headers:
             spent_ms = (now - self._complete_at) // MILLISECOND
             headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
+        if self._choice.hashed is not None:
+            lines = self._choice.hashed.set_cookies
+            headers = (*headers, *(("set-cookie", line) for line in lines))
         assert isinstance(self._match, RouteMatch), "there is a route, or no response"
         headers = self._finalized(self._match, response.status, headers)
         answer = Response(status=response.status, headers=headers, body=response.body)

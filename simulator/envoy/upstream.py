@@ -7,11 +7,10 @@ Leaves    connections and their pending queue (docs/fidelity.md#connection-pool)
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
-from simulator.envoy.balance import Balancer, Host, Pick
-from simulator.envoy.cluster import Cluster, Endpoint, Thresholds
+from simulator.envoy.balance import Balancer, Context, Host, Pick
+from simulator.envoy.cluster import Cluster, Endpoint, Policy, Thresholds
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
 from simulator.envoy.request import Request
@@ -44,14 +43,14 @@ class Resources:
 class Upstream:
     """One cluster of one proxy, with its state."""
 
-    __slots__ = ("_balancer", "_high", "_usual", "cluster", "hosts")
+    __slots__ = ("_high", "_usual", "balancer", "cluster", "hosts")
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.hosts: dict[str, Host] = {}
         self._usual = Resources(cluster.thresholds)
         self._high = Resources(cluster.high_thresholds)
-        self._balancer = Balancer(cluster)
+        self.balancer = Balancer(cluster)
         self.update(cluster)
 
     def update(self, cluster: Cluster) -> None:
@@ -62,18 +61,18 @@ class Upstream:
             host.endpoint = endpoint
             hosts[endpoint.key] = host
         self.cluster, self.hosts = cluster, hosts
-        self._balancer.refresh(cluster, hosts)
+        self.balancer.refresh(cluster, hosts)
 
     def choose(
-        self,
-        draws: Draws,
-        *,
-        avoid: Collection[Host] = (),
-        picks: int = 1,
-        trail: list[Pick] | None = None,
+        self, draws: Draws, context: Context, trail: list[Pick] | None = None
     ) -> Host | None:
         """Return the host for an attempt, or `None` if none may serve."""
-        return self._balancer.choose(draws, avoid=avoid, picks=picks, trail=trail)
+        return self.balancer.choose(draws, context, trail)
+
+    @property
+    def hashes(self) -> bool:
+        """Say whether a hash of the request finds its host."""
+        return self.cluster.lb_policy in (Policy.RING_HASH, Policy.MAGLEV)
 
     def named(self, key: str, reason: str, trail: list[Pick] | None) -> Host | None:
         """Return the host `ip:port`, if there is one."""

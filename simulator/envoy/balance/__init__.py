@@ -1,13 +1,15 @@
 """Choose an endpoint of a cluster.
 
 `Balancer` is one cluster's, in one proxy: first a priority (`priority.share`), then the
-hosts of it that may serve, then one of them by the cluster's policy, by turns or weights
-(`edf.Scheduler`), by load or at random.
+hosts of it that may serve (all, or a locality's: `locality`), then one of them by the
+cluster's policy: by turns or weights (`edf.Scheduler`), by load, by hash (`consistent`) or
+at random.
 """
 
 from __future__ import annotations
 
 from simulator.envoy.balance.balancer import Balancer, Pick
+from simulator.envoy.balance.context import Context
 from simulator.envoy.balance.host import Host
 
-__all__ = ["Balancer", "Host", "Pick"]
+__all__ = ["Balancer", "Context", "Host", "Pick"]

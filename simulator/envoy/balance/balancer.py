@@ -1,22 +1,31 @@
 """One cluster's load balancer, inside one proxy.
 
-Models    Cluster.lb_policy, load_balancing_policy: ROUND_ROBIN, LEAST_REQUEST, RANDOM
+Models    Cluster.lb_policy, load_balancing_policy, LocalityWeightedLbConfig, SlowStartConfig
 Follows   envoy/source/extensions/load_balancing_policies/{common/load_balancer_impl.cc,
           round_robin/round_robin_lb.h, least_request/least_request_lb.cc, random/random_lb.cc}
-Leaves    hashes, localities, slow start, preconnecting (docs/fidelity.md#load-balancing)
+Leaves    zone-aware routing, subsets, preconnecting (docs/fidelity.md#load-balancing)
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
+from simulator.envoy.balance.consistent import Table, shares, table
+from simulator.envoy.balance.context import Context
 from simulator.envoy.balance.edf import Scheduler
 from simulator.envoy.balance.host import Host
+from simulator.envoy.balance.locality import Localities, localities
 from simulator.envoy.balance.priority import Census, Loads, share
+from simulator.envoy.balance.slow_start import factor as slow_start_factor
 from simulator.envoy.cluster import Cluster, Health, Policy
 from simulator.envoy.draws import Draws
+
+PLAIN = Context()
+"""A request that asks for nothing."""
+_HASHED = (Policy.RING_HASH, Policy.MAGLEV)
 
 
 class Group(StrEnum):
@@ -37,9 +46,13 @@ class Pick:
     kept: bool
 
 
+_Standing: TypeAlias = tuple[int, Group, str | None]
+"""Where a choice is made: a group of hosts of one priority, or of one of its localities."""
+
+
 @dataclass(slots=True)
 class _Source:
-    """The hosts of one group of one priority, and whose turn it is among them."""
+    """The hosts at one standing, and whose turn it is among them."""
 
     hosts: tuple[Host, ...] = ()
     turn: int | None = None
@@ -47,76 +60,107 @@ class _Source:
     built: bool = False
 
 
-@dataclass(slots=True)
 class Balancer:
     """Chooses hosts; keeps whose turn it is, also when the hosts change."""
 
-    _cluster: Cluster
-    _loads: Loads = field(init=False)
-    _sources: dict[tuple[int, Group], _Source] = field(init=False, default_factory=dict)
-    _seed: int | None = field(init=False, default=None)
+    __slots__ = (
+        "_cluster", "_loads", "_localities", "_newest", "_seed", "_sources", "_tables", "_total",
+    )  # fmt: skip
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._sources: dict[_Standing, _Source] = {}
+        self._localities: dict[tuple[int, Group], Localities | None] = {}
+        self._tables: dict[int, Table] = {}
+        self._seed: int | None = None
+        self._newest: int | None = None
 
     def refresh(self, cluster: Cluster, hosts: Mapping[str, Host]) -> None:
         """Take the cluster's hosts as they are now; turns go on, schedules start anew."""
         self._cluster = cluster
+        self._localities.clear()
+        self._tables.clear()
         members = [
             [hosts[e.key] for e in cluster.endpoints if e.priority == priority]
             for priority in range(cluster.priorities)
         ]
+        for source in self._sources.values():
+            source.hosts, source.built = (), False
         for priority, all_hosts in enumerate(members):
             for group in Group:
-                source = self._sources.setdefault((priority, group), _Source())
-                source.hosts = tuple(h for h in all_hosts if _belongs(h, group))
-                source.built = False
-        counts = [_census(group, weighted=False) for group in members]
-        weighted = cluster.weighted_priority_health
-        self._loads = share(
-            counts,
-            [_census(group, weighted=True) for group in members] if weighted else counts,
-            overprovisioning=cluster.overprovisioning,
-            panic_threshold=cluster.panic_threshold,
-        )
+                self._fill(priority, group, [h for h in all_hosts if _belongs(h, group)])
+        self._loads = self._shared(members)
+        self._total = lambda: sum(host.active for host in hosts.values())
+        self._newest = max((h.since_ns for h in hosts.values() if _is_new(h)), default=None)
 
     def choose(
-        self,
-        draws: Draws,
-        *,
-        avoid: Collection[Host] = (),
-        picks: int = 1,
-        trail: list[Pick] | None = None,
+        self, draws: Draws, context: Context = PLAIN, trail: list[Pick] | None = None
     ) -> Host | None:
         """Return a host, or `None` if there is none that may serve.
 
-        A host in `avoid` is passed over as long as one of the `picks` is left; the last
-        pick counts whichever it is. `trail` is given each host that was looked at.
+        `trail` is given each host that was looked at.
         """
+        hashed = self._cluster.lb_policy in _HASHED
+        value = 0
+        if hashed:
+            value = draws.next("endpoint") if context.hash is None else context.hash
         host = None
-        for left in range(picks - 1, -1, -1):
+        for attempt in range(context.picks):
             seen = len(trail) if trail is not None else 0
-            host = self._once(draws, trail)
-            if host is None or host not in avoid:
+            if hashed:
+                host = self._hashed(value, attempt, context, trail)
+            else:
+                host = self._once(draws, context, trail)
+            if host is None or host not in context.avoid:
                 return host
             if trail is not None:
+                left = context.picks - attempt - 1
                 trail[seen:] = [_tried_before(pick, left) for pick in trail[seen:]]
         return host
 
     def standing(self, draws: Draws) -> tuple[int, Group]:
         """Return the priority and the group of hosts that a draw falls on."""
         loads = self._loads
-        if len(loads.healthy) == 1:
+        if len(loads.healthy) == 1 and loads.healthy[0] == 100:
             # Envoy draws here too; with one priority the number decides nothing.
-            priority, degraded = (
-                (0, False) if loads.healthy[0] == 100 else loads.choose(draws.next("priority"))
-            )
+            priority, degraded = 0, False
         else:
             priority, degraded = loads.choose(draws.next("priority"))
         if loads.panic[priority]:
             return priority, Group.ALL
         return priority, Group.DEGRADED if degraded else Group.HEALTHY
 
-    def _once(self, draws: Draws, trail: list[Pick] | None) -> Host | None:
+    def table(self, priority: int) -> Table:
+        """Return where hashes lead in a priority, of a cluster that hashes."""
+        found = self._tables.get(priority)
+        if found is None:
+            found = self._tables[priority] = self._tabled(priority)
+        return found
+
+    def _fill(self, priority: int, group: Group, hosts: list[Host]) -> None:
+        standings: dict[_Standing, list[Host]] = {(priority, group, None): hosts}
+        if self._cluster.locality_weighted and group is not Group.ALL:
+            for host in hosts:
+                at = (priority, group, host.endpoint.locality)
+                standings.setdefault(at, []).append(host)
+        for standing, members in standings.items():
+            source = self._sources.setdefault(standing, _Source())
+            source.hosts, source.built = tuple(members), False
+
+    def _shared(self, members: list[list[Host]]) -> Loads:
+        cluster = self._cluster
+        counts = [_census(group, weighted=False) for group in members]
+        weighted = cluster.weighted_priority_health
+        return share(
+            counts,
+            [_census(group, weighted=True) for group in members] if weighted else counts,
+            overprovisioning=cluster.overprovisioning,
+            panic_threshold=cluster.panic_threshold,
+        )
+
+    def _once(self, draws: Draws, context: Context, trail: list[Pick] | None) -> Host | None:
         policy = self._cluster.lb_policy
-        source = self._sources[self.standing(draws)]
+        source = self._source(draws)
         hosts = source.hosts
         if not hosts:
             return None
@@ -125,9 +169,9 @@ class Balancer:
             reason = "drawn at random"
         else:
             if not source.built:
-                self._build(source, draws)
+                self._build(source, draws, context.now)
             if source.scheduler is not None:
-                picked = source.scheduler.pick()
+                picked = source.scheduler.pick(self._weighing(context.now))
                 assert picked is not None, "a schedule is built of two hosts or more"
                 host, reason = picked, "its deadline comes first, by weight"
             elif policy is Policy.LEAST_REQUEST:
@@ -140,23 +184,84 @@ class Balancer:
             trail.append(Pick(host=host, reason=reason, kept=True))
         return host
 
-    def _build(self, source: _Source, draws: Draws) -> None:
-        if self._seed is None:
-            # So that proxies that start together do not all begin with the first host.
-            self._seed = draws.next("turn")
+    def _source(self, draws: Draws) -> _Source:
+        priority, group = self.standing(draws)
+        if self._cluster.locality_weighted and group is not Group.ALL:
+            weighted = self._localities_of(priority, group, draws)
+            if weighted is not None:
+                return self._sources[priority, group, weighted.pick()]
+        return self._sources[priority, group, None]
+
+    def _localities_of(self, priority: int, group: Group, draws: Draws) -> Localities | None:
+        if (priority, group) not in self._localities:
+            self._localities[priority, group] = localities(
+                self._cluster,
+                priority,
+                self._sources[priority, Group.ALL, None].hosts,
+                self._sources[priority, group, None].hosts,
+                self._seeded(draws),
+            )
+        return self._localities[priority, group]
+
+    def _hashed(
+        self, value: int, attempt: int, context: Context, trail: list[Pick] | None
+    ) -> Host | None:
+        # The same hash chooses the priority, so that a client stays where it is.
+        priority, _ = self._loads.choose(value)
+        host = self.table(priority).find(value, attempt)
+        if host is not None and trail is not None:
+            how = "drawn at random, as there is no hash" if context.hash is None else "of its hash"
+            trail.append(Pick(host=host, reason=f"the place {how}", kept=True))
+        return host
+
+    def _tabled(self, priority: int) -> Table:
+        cluster = self._cluster
+        # Degraded hosts have no place.
+        group = Group.ALL if self._loads.panic[priority] else Group.HEALTHY
+        hosts = self._sources[priority, group, None].hosts
+        weights = None
+        if cluster.locality_weighted and cluster.locality_weights:
+            names = sorted({name for at, name in cluster.locality_weights if at == priority})
+            weights = {name: cluster.locality_weights[priority, name] for name in names}
+        return table(cluster.lb_policy, cluster.hashing, shares(hosts, weights), self._total)
+
+    def _build(self, source: _Source, draws: Draws, now: int) -> None:
+        seed = self._seeded(draws)
         if source.turn is None:
-            source.turn = self._seed
+            source.turn = seed
         weights = {host.endpoint.weight for host in source.hosts}
+        by_weight = len(weights) > 1 or self._warming(now)
         source.scheduler = (
-            Scheduler(source.hosts, self._weight, self._seed) if len(weights) > 1 else None
+            Scheduler(source.hosts, self._weighing(now), seed)
+            if by_weight and len(source.hosts) > 1
+            else None
         )
         source.built = True
 
-    def _weight(self, host: Host) -> float:
+    def _seeded(self, draws: Draws) -> int:
+        if self._seed is None:
+            # So that proxies that start together do not all begin with the first host.
+            self._seed = draws.next("turn")
+        return self._seed
+
+    def _warming(self, now: int) -> bool:
+        """Say whether any host is new enough to get less than its share."""
+        slow, newest = self._cluster.slow_start, self._newest
+        return slow is not None and newest is not None and now - newest <= slow.window_ns
+
+    def _weighing(self, now: int) -> Callable[[Host], float]:
+        """Return how much each host weighs at a time."""
         cluster = self._cluster
-        if cluster.lb_policy is not Policy.LEAST_REQUEST:
-            return float(host.endpoint.weight)
-        return host.endpoint.weight / float((host.active + 1) ** cluster.active_request_bias)
+        bias = cluster.active_request_bias if cluster.lb_policy is Policy.LEAST_REQUEST else 0.0
+        slow = cluster.slow_start
+
+        def weight(host: Host) -> float:
+            whole = float(host.endpoint.weight)
+            if bias:
+                whole /= float((host.active + 1) ** bias)
+            return whole if slow is None else whole * slow_start_factor(slow, host, now)
+
+        return weight
 
     def _least_loaded(self, hosts: Sequence[Host], draws: Draws, trail: list[Pick] | None) -> Host:
         if self._cluster.full_scan:
@@ -200,7 +305,11 @@ def _tried_before(pick: Pick, left: int) -> Pick:
 
 
 def _belongs(host: Host, group: Group) -> bool:
-    return group is Group.ALL or host.endpoint.health.value == group.value
+    return group is Group.ALL or host.health.value == group.value
+
+
+def _is_new(host: Host) -> bool:
+    return host.health is Health.HEALTHY
 
 
 def _census(hosts: Sequence[Host], *, weighted: bool) -> Census:
@@ -208,7 +317,7 @@ def _census(hosts: Sequence[Host], *, weighted: bool) -> Census:
         return sum(
             host.endpoint.weight if weighted else 1
             for host in hosts
-            if not healths or host.endpoint.health in healths
+            if not healths or host.health in healths
         )
 
     return Census(total=size(), healthy=size(Health.HEALTHY), degraded=size(Health.DEGRADED))

@@ -26,11 +26,10 @@ class Scheduler(Generic[Entry]):
     def __init__(
         self, entries: Sequence[Entry], weight: Callable[[Entry], float], picks: int
     ) -> None:
-        """Start as if `picks` picks had been made; `weight` is asked anew at each pick.
+        """Start as if `picks` picks had been made.
 
         Proxies that start together would else all begin with the heaviest entry.
         """
-        self._weight = weight
         self._now = 0.0
         self._inserted = len(entries)
         self._queue: list[tuple[float, int, Entry]] = []
@@ -49,14 +48,14 @@ class Scheduler(Generic[Entry]):
             made += done
         heapify(self._queue)
         for _ in range(picks - made):
-            self.pick()
+            self.pick(weight)
 
-    def pick(self) -> Entry | None:
+    def pick(self, weight: Callable[[Entry], float]) -> Entry | None:
         """Return the next entry and give it a new deadline; `None` if there are none."""
         if not self._queue:
             return None
         self._now, _, entry = self._queue[0]
-        heapreplace(self._queue, (self._now + 1.0 / self._weight(entry), self._inserted, entry))
+        heapreplace(self._queue, (self._now + 1.0 / weight(entry), self._inserted, entry))
         self._inserted += 1
         return entry
 

@@ -1,8 +1,8 @@
-"""A host as a balancer sees it: an endpoint, and how busy this proxy keeps it."""
+"""A host as a balancer sees it: an endpoint, how busy this proxy keeps it, and how it is."""
 
 from __future__ import annotations
 
-from simulator.envoy.cluster import Endpoint
+from simulator.envoy.cluster import Endpoint, Health
 
 
 class Host:
@@ -11,9 +11,20 @@ class Host:
     It survives updates of its cluster as long as its address stays.
     """
 
-    __slots__ = ("active", "endpoint")
+    __slots__ = ("active", "ejected", "endpoint", "failed", "since_ns")
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, now: int = 0) -> None:
         self.endpoint = endpoint
         self.active = 0
         """Requests under way to it, from this proxy."""
+        self.ejected = False
+        """Whether outlier detection keeps it out."""
+        self.failed = False
+        """Whether it fails its active health checks."""
+        self.since_ns = now
+        """When it came, or was last found healthy after it was not."""
+
+    @property
+    def health(self) -> Health:
+        """Return whether it may be given requests."""
+        return Health.UNHEALTHY if self.ejected or self.failed else self.endpoint.health

@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from simulator.diagnostics import Diagnostic
-from simulator.envoy.cluster import Cluster, compile_cluster
+from simulator.envoy.cluster import Cluster
+from simulator.envoy.compile.clusters import cluster
 from simulator.envoy.compile.listeners import listener
 from simulator.envoy.compile.routes import route_table
 from simulator.envoy.listener import Listener
@@ -23,7 +24,14 @@ from simulator.envoy.rejected import Rejected, Scope
 from simulator.envoy.route_table import RouteTable
 from simulator.envoy_api import Resources, message
 
-__all__ = ["Config", "Rejected", "compile", "compile_listener", "compile_route_table"]
+__all__ = [
+    "Config",
+    "Rejected",
+    "compile",
+    "compile_cluster",
+    "compile_listener",
+    "compile_route_table",
+]
 
 T = TypeVar("T")
 _CACHED = 4096
@@ -53,7 +61,9 @@ def compile(resources: Resources) -> Config:  # noqa: A001 - named in the archit
     assignments = {one.cluster_name: one for one in resources.endpoints}
     clusters = _all(
         resources.clusters,
-        lambda one: _cluster(one, assignments.get(one.eds_cluster_config.service_name or one.name)),
+        lambda one: compile_cluster(
+            one, assignments.get(one.eds_cluster_config.service_name or one.name)
+        ),
         reasons,
     )
     if reasons:
@@ -93,7 +103,8 @@ def compile_route_table(one: Any) -> RouteTable:  # noqa: ANN401 - protobuf
     return _routes(one.SerializeToString(deterministic=True))
 
 
-def _cluster(one: Any, assignment: Any | None) -> Cluster:  # noqa: ANN401 - protobuf
+def compile_cluster(one: Any, assignment: Any | None = None) -> Cluster:  # noqa: ANN401
+    """Return what a Cluster says, with the ClusterLoadAssignment of an EDS cluster."""
     return _cluster_of(
         one.SerializeToString(deterministic=True),
         None if assignment is None else assignment.SerializeToString(deterministic=True),
@@ -114,8 +125,7 @@ def _routes(content: bytes) -> RouteTable:
 
 @lru_cache(maxsize=_CACHED)
 def _cluster_of(content: bytes, assignment: bytes | None) -> Cluster:
+    one = message("envoy.config.cluster.v3.Cluster").FromString(content)
     kind = message("envoy.config.endpoint.v3.ClusterLoadAssignment")
-    return compile_cluster(
-        message("envoy.config.cluster.v3.Cluster").FromString(content),
-        None if assignment is None else kind.FromString(assignment),
-    )
+    endpoints = None if assignment is None else kind.FromString(assignment)
+    return cluster(one, endpoints, Scope("clusters", one.name))

@@ -11,10 +11,8 @@ from typing import Any
 
 from simulator.envoy import uri_template
 from simulator.envoy.compile.fields import (
-    checked_regex,
     fraction,
     header_text,
-    nanoseconds,
     optional_ns,
     regex,
 )
@@ -277,42 +275,34 @@ def mirror(message: Any, scope: Scope) -> Mirror:  # noqa: ANN401 - protobuf
     )
 
 
-def hash_policy(message: Any, scope: Scope) -> HashPolicy:  # noqa: ANN401 - protobuf
-    """Compile a HashPolicy."""
+def hash_policy(message: Any, scope: Scope) -> HashPolicy | None:  # noqa: ANN401 - protobuf
+    """Compile a HashPolicy; `None` if it never makes a hash."""
     which = message.WhichOneof("policy_specifier")
-    terminal = bool(message.terminal)
+    if which is None:
+        raise scope.reject("HashPolicyValidationError.PolicySpecifier: value is required")
+    own = getattr(message, which)
+    common: dict[str, Any] = {"kind": which, "terminal": bool(message.terminal), "field": scope.ref}
     match which:
         case "header":
-            rewrite = (
-                message.header.regex_rewrite if message.header.HasField("regex_rewrite") else None
-            )
-            return HashPolicy(
-                kind=which,
-                name=message.header.header_name.lower(),
-                terminal=terminal,
-                field=scope.ref,
-                regex=checked_regex(rewrite.pattern.regex, scope) if rewrite else "",
-                substitution=rewrite.substitution if rewrite else "",
-            )
+            rewrite = None
+            if own.HasField("regex_rewrite"):
+                rewrite = regex_rewrite(own.regex_rewrite, scope.at(which).at("regex_rewrite"))
+            return HashPolicy(name=own.header_name.lower(), rewrite=rewrite, **common)
         case "cookie":
-            ttl = nanoseconds(message.cookie.ttl) if message.cookie.HasField("ttl") else None
+            # Whole seconds count.
+            ttl = own.ttl.seconds * 1_000_000_000 if own.HasField("ttl") else None
             return HashPolicy(
-                kind=which,
-                name=message.cookie.name,
-                terminal=terminal,
-                field=scope.ref,
+                name=own.name,
                 cookie_ttl_ns=ttl,
-                cookie_path=message.cookie.path,
+                cookie_path=own.path,
+                cookie_attributes=tuple((each.name, each.value) for each in own.attributes),
+                **common,
             )
-        case "query_parameter":
-            name = message.query_parameter.name
-            return HashPolicy(kind=which, name=name, terminal=terminal, field=scope.ref)
-        case "filter_state":
-            name = message.filter_state.key
-            return HashPolicy(kind=which, name=name, terminal=terminal, field=scope.ref)
         case "connection_properties":
-            return HashPolicy(kind=which, name="", terminal=terminal, field=scope.ref)
-    raise scope.reject("HashPolicyValidationError.PolicySpecifier: value is required")
+            return HashPolicy(name="", **common) if own.source_ip else None
+        case "filter_state":
+            return HashPolicy(name=own.key, **common)
+    return HashPolicy(name=own.name, **common)
 
 
 def not_found_status(action: Any) -> int:  # noqa: ANN401 - protobuf

@@ -265,8 +265,9 @@ def _forward(route: Any, template: str, above: _Inherited, scope: Scope) -> dict
         "host_rewrite": host_rewrite(action, scope),
         "mirrors": _mirrors(action, scope) or above.mirrors,
         "hash_policy": tuple(
-            hash_policy(one, scope.at("hash_policy", at))
+            made
             for at, one in enumerate(action.hash_policy)
+            if (made := hash_policy(one, scope.at("hash_policy", at))) is not None
         ),
         "metadata_match": metadata_match(action),
         "priority": "HIGH" if action.priority else "DEFAULT",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.envoy.balance import Balancer, Host, Pick
+from simulator.envoy.balance import Balancer, Context, Host, Pick
 from simulator.envoy.balance.edf import Scheduler
 from simulator.envoy.balance.priority import Census, share
 from simulator.envoy.cluster import Cluster, Endpoint, Health, Policy
@@ -142,8 +142,9 @@ def test_a_host_to_avoid_is_picked_again_only_at_last() -> None:
     assert first is not None
     trail: list[Pick] = []
 
-    other = chooser.choose(Listed(values={"endpoint": [0, 1]}), avoid=[first], picks=2, trail=trail)
-    same = chooser.choose(Listed(), avoid=[first], picks=2)
+    again = Context(avoid=[first], picks=2)
+    other = chooser.choose(Listed(values={"endpoint": [0, 1]}), again, trail)
+    same = chooser.choose(Listed(), again)
 
     assert other is not None
     assert other.endpoint is B
@@ -170,23 +171,30 @@ def test_turns_go_on_when_hosts_change() -> None:
 )
 def test_a_schedule_serves_by_weight(weights: list[int], picks: int) -> None:
     entries = list(range(len(weights)))
-    scheduler = Scheduler(entries, lambda entry: float(weights[entry]), picks % 10_000)
+
+    def weight(entry: int) -> float:
+        return float(weights[entry])
+
+    scheduler = Scheduler(entries, weight, picks % 10_000)
 
     total = sum(weights)
-    served = Counter(scheduler.pick() for _ in range(3 * total))
+    served = Counter(scheduler.pick(weight) for _ in range(3 * total))
 
-    for entry, weight in enumerate(weights):
-        assert abs(served[entry] - 3 * weight) <= 2
+    for entry, expected in enumerate(weights):
+        assert abs(served[entry] - 3 * expected) <= 2
 
 
 def test_a_schedule_started_late_equals_one_that_ran() -> None:
     weights = {"a": 5.0, "b": 3.0, "c": 1.0}
     ran = Scheduler(list(weights), weights.__getitem__, 0)
     for _ in range(23):
-        ran.pick()
+        ran.pick(weights.__getitem__)
     late = Scheduler(list(weights), weights.__getitem__, 23)
 
-    assert [ran.pick() for _ in range(20)] == [late.pick() for _ in range(20)]
+    def next_of(scheduler: Scheduler[str]) -> list[str | None]:
+        return [scheduler.pick(weights.__getitem__) for _ in range(20)]
+
+    assert next_of(ran) == next_of(late)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from simulator.envoy.cluster import (
     Health,
     Policy,
     Thresholds,
-    compile_cluster,
 )
+from simulator.envoy.compile import compile_cluster
 from simulator.envoy_api import parse
 
 TYPE = "type.googleapis.com/"
@@ -100,7 +100,7 @@ LEAST_REQUEST = {
             (Policy.CLUSTER_PROVIDED, 2),
             id="original-destination",
         ),
-        pytest.param({"lb_policy": "MAGLEV"}, (Policy.RANDOM, 2), id="no-hash-means-any"),
+        pytest.param({"lb_policy": "MAGLEV"}, (Policy.MAGLEV, 2), id="maglev"),
     ],
 )
 def test_policy(config: dict[str, Any], want: tuple[Policy, int]) -> None:
@@ -161,11 +161,10 @@ def test_other_settings() -> None:
     [
         pytest.param({"outlier_detection": {}}, ["outlier_detection"], id="outlier-detection"),
         pytest.param(
-            {"common_lb_config": {"locality_weighted_lb_config": {}}},
-            ["common_lb_config.locality_weighted_lb_config"],
-            id="localities",
+            {"common_lb_config": {"zone_aware_lb_config": {}}},
+            ["common_lb_config.zone_aware_lb_config"],
+            id="zones",
         ),
-        pytest.param({"lb_policy": "RING_HASH"}, ["lb_policy"], id="hashes"),
         pytest.param(
             {"transport_socket": {"name": "envoy.transport_sockets.tls"}},
             ["transport_socket"],

@@ -1,0 +1,24 @@
+"""What a request asks of a load balancer.
+
+Follows   envoy/envoy/upstream/load_balancer.h (LoadBalancerContext)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from simulator.envoy.balance.host import Host
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One choice of a host: what is known of the request, and what it wants."""
+
+    now: int = 0
+    hash: int | None = None
+    """What the route's hash policy made of the request; `None`: nothing."""
+    avoid: Collection[Host] = ()
+    """Hosts that are passed over as long as a pick is left."""
+    picks: int = 1
+    """How often a host is picked at most; the last pick counts whichever it is."""

@@ -1,0 +1,77 @@
+"""Choose the host of each attempt of one request.
+
+Follows   envoy/source/common/router/router.{h,cc} (the router as LoadBalancerContext)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simulator.envoy.balance import Context, Host, Pick
+from simulator.envoy.cluster import Discovery
+from simulator.envoy.connection import Connection
+from simulator.envoy.draws import Draws
+from simulator.envoy.hash_policy import Hashed, hash_of
+from simulator.envoy.request import Request, StreamInfo
+from simulator.envoy.retry import RetryState
+from simulator.envoy.route_table import HashPolicy
+from simulator.envoy.upstream import Upstream
+
+
+class Choice:
+    """What one request remembers from host to host."""
+
+    __slots__ = ("_connection", "_draws", "_forced", "_tried", "hashed")
+
+    def __init__(
+        self, draws: Draws, connection: Connection | None, forced: tuple[str, ...] | None
+    ) -> None:
+        """`forced` are the observed hosts, `ip:port`, in order."""
+        self._draws = draws
+        self._connection = connection
+        self._forced = forced or ()
+        self._tried: list[Host] = []
+        self.hashed: Hashed | None = None
+        """The request's hash, where its cluster wants one and it has one."""
+
+    def hash(
+        self, policies: Iterable[HashPolicy], upstream: Upstream, request: Request, info: StreamInfo
+    ) -> None:
+        """Make the hash that leads to the hosts of `upstream`."""
+        if upstream.hashes:
+            self.hashed = hash_of(policies, request, info, self._connection)
+
+    def host(
+        self,
+        now: int,
+        upstream: Upstream,
+        request: Request,
+        retries: RetryState | None,
+        trail: list[Pick] | None,
+    ) -> Host | None:
+        """Return the next attempt's host; `retries` are given from the second attempt on."""
+        host = self._next(now, upstream, request, retries, trail)
+        if host is not None:
+            self._tried.append(host)
+        return host
+
+    def _next(
+        self,
+        now: int,
+        upstream: Upstream,
+        request: Request,
+        retries: RetryState | None,
+        trail: list[Pick] | None,
+    ) -> Host | None:
+        if len(self._tried) < len(self._forced):
+            host = upstream.named(self._forced[len(self._tried)], "as observed", trail)
+            if host is not None:
+                return host
+        if upstream.cluster.type is Discovery.ORIGINAL_DST:
+            return upstream.original_destination(self._connection, request, trail)
+        context = Context(now=now, hash=self.hashed.value if self.hashed else None)
+        if retries is not None:
+            context.picks = retries.policy.host_selection_retry_max_attempts + 1
+            if retries.avoids_previous_hosts:
+                context.avoid = self._tried
+        return upstream.choose(self._draws, context, trail)

@@ -1,0 +1,161 @@
+"""Compile clusters.
+
+Models    envoy.config.cluster.v3.Cluster
+Follows   envoy/source/common/upstream/{upstream_impl,cluster_factory_impl}.cc
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.envoy.cluster import (
+    CONNECT_TIMEOUT_NS,
+    OVERPROVISIONING,
+    PANIC_THRESHOLD,
+    Cluster,
+    Discovery,
+    Policy,
+    Thresholds,
+)
+from simulator.envoy.compile.balancing import balancing
+from simulator.envoy.compile.endpoints import endpoints, locality_weights
+from simulator.envoy.compile.fields import nanoseconds
+from simulator.envoy.rejected import Scope
+from simulator.envoy_api import name_of, unpack
+
+
+def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # noqa: ANN401
+    """Compile a Cluster, with the ClusterLoadAssignment of an EDS cluster.
+
+    An EDS cluster without an assignment has no endpoints.
+    """
+    kind = _type(message)
+    source = assignment if kind is Discovery.EDS else message.load_assignment
+    if source is None:
+        source = type(message.load_assignment)()
+    where = "" if kind is Discovery.EDS else "load_assignment"
+    balanced = balancing(message, scope)
+    if kind is Discovery.ORIGINAL_DST:
+        balanced["lb_policy"] = Policy.CLUSTER_PROVIDED
+    _note_unmodelled(message, scope)
+    return Cluster(
+        name=message.name,
+        type=kind,
+        endpoints=tuple(endpoints(source, scope.at(where) if where else scope)),
+        endpoints_kind="endpoints" if kind is Discovery.EDS else "clusters",
+        endpoints_resource=source.cluster_name if kind is Discovery.EDS else message.name,
+        locality_weights=locality_weights(source),
+        connect_timeout_ns=(
+            nanoseconds(message.connect_timeout)
+            if message.HasField("connect_timeout")
+            else CONNECT_TIMEOUT_NS
+        ),
+        http2=_speaks_http2(message),
+        panic_threshold=_panic_threshold(message),
+        overprovisioning=_overprovisioning(source),
+        weighted_priority_health=source.policy.weighted_priority_health,
+        thresholds=_thresholds(message, 0),
+        high_thresholds=_thresholds(message, 1),
+        diagnostics=tuple(scope.found),
+        **balanced,
+        **_original_dst(message),
+    )
+
+
+def _type(message: Any) -> Discovery:  # noqa: ANN401 - protobuf
+    if message.WhichOneof("cluster_discovery_type") == "cluster_type":
+        # The named extensions of the DNS clusters; others are told of as not simulated.
+        name = message.cluster_type.name.rpartition(".")[2].upper()
+        known = {"DNS": Discovery.STRICT_DNS, "EDS": Discovery.EDS}
+        return known.get(name) or (
+            Discovery(name) if name in Discovery.__members__ else Discovery.STATIC
+        )
+    return Discovery(
+        message.DESCRIPTOR.enum_types_by_name["DiscoveryType"].values[message.type].name
+    )
+
+
+def _speaks_http2(message: Any) -> bool:  # noqa: ANN401
+    for packed in message.typed_extension_protocol_options.values():
+        options = unpack(packed)
+        if name_of(options).endswith("HttpProtocolOptions"):
+            return bool(options.explicit_http_config.HasField("http2_protocol_options"))
+    return bool(message.HasField("http2_protocol_options"))
+
+
+def _panic_threshold(message: Any) -> int:  # noqa: ANN401
+    common = message.common_lb_config
+    if not common.HasField("healthy_panic_threshold"):
+        return PANIC_THRESHOLD
+    return int(min(100, round(common.healthy_panic_threshold.value)))
+
+
+def _overprovisioning(assignment: Any) -> int:  # noqa: ANN401
+    policy = assignment.policy
+    if not policy.HasField("overprovisioning_factor"):
+        return OVERPROVISIONING
+    return int(policy.overprovisioning_factor.value)
+
+
+def _thresholds(message: Any, priority: int) -> Thresholds:  # noqa: ANN401
+    for at, entry in enumerate(message.circuit_breakers.thresholds):
+        if entry.priority != priority:
+            continue
+        limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+        out: dict[str, Any] = {
+            name: getattr(entry, name).value for name in limits if entry.HasField(name)
+        }
+        if entry.HasField("retry_budget"):
+            budget = entry.retry_budget
+            out["budget_percent"] = (
+                budget.budget_percent.value if budget.HasField("budget_percent") else 20.0
+            )
+            if budget.HasField("min_retry_concurrency"):
+                out["min_retry_concurrency"] = budget.min_retry_concurrency.value
+        return Thresholds(field_path=f"circuit_breakers.thresholds[{at}]", **out)
+    return Thresholds()
+
+
+def _original_dst(message: Any) -> dict[str, Any]:  # noqa: ANN401
+    config = message.original_dst_lb_config
+    if not message.HasField("original_dst_lb_config"):
+        return {}
+    header = config.http_header_name or "x-envoy-original-dst-host"
+    return {
+        "original_dst_header": header if config.use_http_header else None,
+        "original_dst_port": config.upstream_port_override.value
+        if config.HasField("upstream_port_override")
+        else None,
+    }
+
+
+_LEFT_OUT = {
+    "cluster_type": "this kind of cluster",
+    "health_checks": "active health checking",
+    "outlier_detection": "the ejection of hosts that fail",
+    "lb_subset_config": "subsets chosen inside a cluster",
+    "transport_socket": "TLS to the endpoints",
+    "transport_socket_matches": "TLS to the endpoints",
+    "transport_socket_matcher": "TLS to the endpoints",
+    "max_requests_per_connection": "the reuse of connections",
+    "preconnect_policy": "connections opened ahead of need",
+    "upstream_config": "this way of connecting",
+    "filters": "network filters of a cluster",
+}
+"""Fields of a Cluster that change what happens to requests."""
+
+
+def _note_unmodelled(message: Any, scope: Scope) -> None:  # noqa: ANN401 - protobuf
+    for descriptor, value in message.ListFields():
+        name = descriptor.name
+        if name == "cluster_type" and _is_known_type(message):
+            continue
+        if name == "transport_socket" and value.name.endswith("raw_buffer"):
+            continue
+        if name in _LEFT_OUT:
+            scope.skip(name, _LEFT_OUT[name])
+
+
+def _is_known_type(message: Any) -> bool:  # noqa: ANN401 - protobuf
+    name = message.cluster_type.name.rpartition(".")[2].upper()
+    return name in {"DNS", "EDS"} or name in Discovery.__members__
