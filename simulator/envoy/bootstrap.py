@@ -33,6 +33,7 @@ _IGNORED = """node node_context_params static_resources admin stats_flush_interv
 """Fields that change nothing of what happens to requests, or nothing by themselves."""
 _FILES = {
     "envoy.config.core.v3.DataSource": ("filename",),
+    "envoy.config.core.v3.ConfigSource": ("path",),
     "envoy.config.core.v3.PathConfigSource": ("path",),
     "envoy.extensions.geoip_providers.maxmind.v3.MaxMindConfig": (
         "city_db_path", "isp_db_path", "anon_db_path", "asn_db_path", "country_db_path",
@@ -45,6 +46,8 @@ _FILES = {
     ),
 }  # fmt: skip
 """Fields that name files which Envoy opens when it loads its configuration."""
+_LATER = "envoy.extensions.common.aws."
+"""Whatever these name is opened when a request needs it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,8 @@ def _files(message: Message) -> Iterator[str]:
         inner = _unpacked(message)
         if inner is not None:
             yield from _files(inner)
+        return
+    if kind.startswith(_LATER):
         return
     for name in _FILES.get(kind, ()):
         given = getattr(message, name)

@@ -120,7 +120,7 @@ def _option(holder: Any, options: str, extension: str) -> Any:  # noqa: ANN401 -
     """Return an option that only the private pool knows; `None` if it is not set."""
     kind = message_factory.GetMessageClass(pool().FindMessageTypeByName(options))
     read = kind.FromString(holder.GetOptions().SerializeToString())
-    known = pool().FindExtensionByName(extension)
+    known: Any = pool().FindExtensionByName(extension)
     return read.Extensions[known] if read.HasExtension(known) else None
 
 
@@ -159,8 +159,9 @@ def _required(title: str, name: str) -> _Rule:
 
 def _single(title: str, field: FieldDescriptor, check: Check) -> _Rule:
     name = field.name
-    wrapper = field.message_type is not None
-    duration = wrapper and field.message_type.full_name == "google.protobuf.Duration"
+    inner = field.message_type
+    wrapper = inner is not None
+    duration = inner is not None and inner.full_name == "google.protobuf.Duration"
     optional = field.has_presence
 
     def rule(message: Message, path: str) -> Iterator[Violation]:

@@ -23,6 +23,8 @@ from simulator.envoy.listener import Listener
 from simulator.envoy.rejected import Rejected, Scope
 from simulator.envoy.route_table import RouteTable
 from simulator.envoy_api import Resources, message
+from simulator.envoy_api.constraints import violations
+from simulator.observe.explain import FieldRef
 
 __all__ = [
     "Config",
@@ -113,19 +115,29 @@ def compile_cluster(one: Any, assignment: Any | None = None) -> Cluster:  # noqa
 
 @lru_cache(maxsize=_CACHED)
 def _listener(content: bytes) -> Listener:
-    one = message("envoy.config.listener.v3.Listener").FromString(content)
+    one = _checked(message("envoy.config.listener.v3.Listener").FromString(content))
     return listener(one, Scope("listeners", one.name))
 
 
 @lru_cache(maxsize=_CACHED)
 def _routes(content: bytes) -> RouteTable:
-    one = message("envoy.config.route.v3.RouteConfiguration").FromString(content)
+    one = _checked(message("envoy.config.route.v3.RouteConfiguration").FromString(content))
     return route_table(one, Scope("routes", one.name))
 
 
 @lru_cache(maxsize=_CACHED)
 def _cluster_of(content: bytes, assignment: bytes | None) -> Cluster:
-    one = message("envoy.config.cluster.v3.Cluster").FromString(content)
+    one = _checked(message("envoy.config.cluster.v3.Cluster").FromString(content))
     kind = message("envoy.config.endpoint.v3.ClusterLoadAssignment")
-    endpoints = None if assignment is None else kind.FromString(assignment)
+    endpoints = None if assignment is None else _checked(kind.FromString(assignment))
     return cluster(one, endpoints, Scope("clusters", one.name))
+
+
+def _checked(one: Any) -> Any:  # noqa: ANN401 - protobuf
+    """Return the message, unless it breaks a rule of its schema."""
+    broken = next(violations(one), None)
+    if broken is None:
+        return one
+    kinds = {"Listener": "listeners", "RouteConfiguration": "routes", "Cluster": "clusters"}
+    kind = kinds.get(one.DESCRIPTOR.name, "endpoints")
+    raise Rejected(broken.reason, field=FieldRef(kind, getattr(one, "name", ""), broken.path))

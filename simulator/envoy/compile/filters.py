@@ -21,7 +21,12 @@ from simulator.envoy_api import unpack
 
 _WRAPPER = "envoy.config.route.v3.FilterConfig"
 _FILTERS = "envoy.extensions.filters.http."
-_OPAQUE = ("udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct")
+_OPAQUE = (
+    "udpa.type.v1.TypedStruct",
+    "xds.type.v3.TypedStruct",
+    "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+)
+"""Kinds that hold the configuration of a filter of any kind."""
 
 
 def _fraction(message: Any, scope: Scope) -> Fraction:  # noqa: ANN401 - protobuf

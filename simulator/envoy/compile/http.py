@@ -12,6 +12,7 @@ from typing import Any
 from simulator.envoy.compile.fields import optional_ns
 from simulator.envoy.compile.filters import filter_config
 from simulator.envoy.compile.routes import route_table
+from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.http import HttpChain, HttpFilter
 from simulator.envoy.path import EscapedSlashes, PathRules
 from simulator.envoy.rejected import Scope
@@ -52,7 +53,7 @@ def http_chain(message: Any, scope: Scope) -> HttpChain:  # noqa: ANN401 - proto
         table=table,
         route_config_name=message.rds.route_config_name if which == "rds" else "",
         filters=filters,
-        router=filters[-1].config,
+        router=filters[-1].config if filters else RouterConfig(),
         path_rules=PathRules(
             normalize=bool(message.normalize_path.value),
             merge_slashes=bool(message.merge_slashes),
@@ -109,7 +110,9 @@ def _filters(message: Any, scope: Scope) -> tuple[HttpFilter, ...]:  # noqa: ANN
         _filter(one, scope.at("http_filters", at)) for at, one in enumerate(message.http_filters)
     )
     enabled = [one for one in found if one.type]
-    if not enabled or enabled[-1].type != _ROUTER:
+    if not found:
+        scope.skip("http_filters", "no filter answers, not even a router; here one is supposed")
+    elif not enabled or enabled[-1].type != _ROUTER:
         last = enabled[-1].name if enabled else ""
         raise scope.reject(
             f"Error: non-terminal filter named {last} of type {last} is the last filter in a "

@@ -19,7 +19,7 @@ from simulator.envoy.tcp import TcpChain, TcpCluster
 from simulator.envoy_api import name_of, unpack
 
 _TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
-_INSPECTORS = "envoy.extensions.filters.listener."
+_INSPECTORS = ("envoy.extensions.filters.listener.", "envoy.extensions.filters.udp.")
 _LISTENER = """
     name address filter_chains use_original_dst default_filter_chain listener_filters
     listener_filters_timeout continue_on_listener_filters_timeout traffic_direction bind_to_port
@@ -48,11 +48,14 @@ def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
         _candidate(one, at, scope.at("filter_chains", at))
         for at, one in enumerate(message.filter_chains)
     )
-    _refuse_twins(candidates, message.name, scope)
+    if not message.HasField("filter_chain_matcher"):
+        _refuse_twins(candidates, message.name, scope)
     default = None
     if message.HasField("default_filter_chain"):
         default = _chain(message.default_filter_chain, -1, scope.at("default_filter_chain"))
-    if not candidates and default is None:
+    if address.protocol:
+        scope.skip("address", "a listener for UDP takes no connections")
+    elif not candidates and default is None:
         raise scope.reject(
             f"error adding listener '{address.address}:{address.port_value}': "
             "no filter chains specified"
