@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from simulator.envoy import cel
 from simulator.envoy.request import PLAIN, Request, StreamInfo
 
 _COMMAND = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\)(?=%|:[0-9]+%))?(?::([0-9]+))?%")
@@ -91,8 +92,17 @@ def _command(found: re.Match[str]) -> Command:
 def unmodelled(parts: Format) -> tuple[str, ...]:
     """Return the commands that Envoy knows and the simulator renders empty."""
     return tuple(
-        part.name for part in parts if isinstance(part, Command) and part.name in UNMODELLED
+        part.name for part in parts if isinstance(part, Command) and not _is_modelled(part)
     )
+
+
+def _is_modelled(command: Command) -> bool:
+    if command.name == "CEL":
+        try:
+            cel.parse(command.argument)
+        except cel.UnmodelledError:
+            return False
+    return command.name not in UNMODELLED
 
 
 def render(parts: Format, facts: Facts) -> str:
@@ -183,6 +193,13 @@ def _source(_: str, facts: Facts) -> str | None:
     return facts.info.source_address or None
 
 
+def _cel(argument: str, facts: Facts) -> str | None:
+    try:
+        return cel.parse(argument)(facts.request)
+    except cel.UnmodelledError:
+        return None
+
+
 def _status(_: str, facts: Facts) -> str | None:
     return str(facts.status) if facts.status is not None else None
 
@@ -200,11 +217,12 @@ COMMANDS: dict[str, Callable[[str, Facts], str | None]] = {
     "UPSTREAM_CLUSTER": lambda _, facts: facts.cluster or None,
     "VIRTUAL_HOST_NAME": lambda _, facts: facts.virtual_host or None,
     "RESPONSE_CODE": _status,
+    "CEL": _cel,
 }
 """Commands by name: the argument in, the value out, None where there is none."""
 
 _UNMODELLED = """
-    ACCESS_LOG_TYPE BYTES_RECEIVED BYTES_SENT CEL COMMON_DURATION CONNECTION_ID
+    ACCESS_LOG_TYPE BYTES_RECEIVED BYTES_SENT COMMON_DURATION CONNECTION_ID
     CONNECTION_TERMINATION_DETAILS CUSTOM_FLAGS DOWNSTREAM_DETECTED_CLOSE_TYPE
     DOWNSTREAM_DIRECT_LOCAL_ADDRESS DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT
     DOWNSTREAM_DIRECT_LOCAL_PORT DOWNSTREAM_DIRECT_REMOTE_ADDRESS

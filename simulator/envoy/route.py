@@ -164,7 +164,7 @@ def _must_redirect(host: VirtualHost, scheme: str, request: Request) -> bool:
 
 
 def _first(host: VirtualHost, subject: Subject) -> RouteEntry | None:
-    for route in host.routes:
+    for route in _candidates(host, subject):
         if not subject.request.path and route.path.kind is not PathKind.CONNECT:
             continue
         for condition in route.conditions:
@@ -174,6 +174,11 @@ def _first(host: VirtualHost, subject: Subject) -> RouteEntry | None:
             if route.path.holds(subject):
                 return route
     return None
+
+
+def _candidates(host: VirtualHost, subject: Subject) -> tuple[RouteEntry, ...]:
+    """Return the routes that are tried, in order."""
+    return host.routes if host.tree is None else host.tree.find(subject) or ()
 
 
 def _cluster(
@@ -224,7 +229,7 @@ def _failed(route: RouteEntry, subject: Subject) -> Condition | None:
 
 def _tried(host: VirtualHost, subject: Subject) -> tuple[Node, ...]:
     nodes: list[Node] = []
-    for route in host.routes:
+    for route in _candidates(host, subject):
         name = route.name or f"#{route.index}"
         failed = _failed(route, subject)
         if failed is None:

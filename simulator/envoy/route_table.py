@@ -14,6 +14,7 @@ from typing import Any
 
 from simulator.diagnostics import Diagnostic
 from simulator.envoy.match import Condition, HeaderMatcher, PathMatcher
+from simulator.envoy.match_tree import Tree
 from simulator.envoy.mutation import NO_MUTATIONS, Mutations
 from simulator.envoy.retry_policy import RetryPolicy
 from simulator.envoy.rewrite import (
@@ -163,6 +164,8 @@ class VirtualHost:
     field: FieldRef
     domains: tuple[str, ...]
     routes: tuple[RouteEntry, ...]
+    tree: Tree[tuple[RouteEntry, ...]] | None = None
+    """Instead of `routes`: where the routes that are tried depend on the request."""
     require_tls: TlsRequirement = TlsRequirement.NONE
     virtual_clusters: tuple[VirtualCluster, ...] = ()
     request_headers: Mutations = NO_MUTATIONS

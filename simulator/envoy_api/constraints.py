@@ -254,7 +254,7 @@ def _number(rules: Any, *, duration: bool) -> Check:  # noqa: ANN401 - protobuf
     ignore_empty = not duration and rules.ignore_empty
 
     def show(value: Any) -> str:  # noqa: ANN401 - int or float
-        return f"{value / 1_000_000_000:g}s" if duration else f"{value:g}".replace("e+", "e")
+        return f"{value / 1_000_000_000:g}s" if duration else str(value)
 
     def check(value: Any) -> str | None:  # noqa: ANN401 - int or float
         if ignore_empty and not value:

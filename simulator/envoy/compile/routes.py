@@ -2,7 +2,8 @@
 
 Models    envoy.config.route.v3.{RouteConfiguration, VirtualHost, Route}
 Follows   envoy/source/common/router/config_impl.cc
-Leaves    matcher trees, VHDS, rate limit descriptors (docs/fidelity.md#route-options)
+Leaves    internal redirects, cluster specifier plug-ins, VHDS, rate limit descriptors
+          (docs/fidelity.md#route-options)
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from simulator.envoy.compile.actions import (
 )
 from simulator.envoy.compile.fields import optional_ns
 from simulator.envoy.compile.filters import per_filter
+from simulator.envoy.compile.match_tree import match_tree
 from simulator.envoy.compile.matchers import conditions, header_matcher, path_matcher
 from simulator.envoy.compile.mutations import mutations
 from simulator.envoy.compile.retries import retry_policy
 from simulator.envoy.match import PathKind
+from simulator.envoy.match_tree import Tree
 from simulator.envoy.rejected import Scope
 from simulator.envoy.retry_policy import RetryPolicy
 from simulator.envoy.route_table import (
@@ -41,8 +44,10 @@ from simulator.envoy.route_table import (
     VirtualCluster,
     VirtualHost,
 )
+from simulator.envoy_api import name_of
 
 _LARGEST_BODY = 4096
+_ROUTE_LIST = "envoy.config.route.v3.RouteList"
 _ROUTE = """name match route redirect direct_response metadata decorator typed_per_filter_config
     request_headers_to_add request_headers_to_remove response_headers_to_add
     response_headers_to_remove tracing per_request_buffer_limit_bytes stat_prefix
@@ -53,7 +58,7 @@ _ACTION = """cluster cluster_header weighted_clusters cluster_not_found_response
     append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies priority
     hash_policy max_stream_duration max_grpc_timeout grpc_timeout_offset
     early_data_policy"""
-_HOST = """name domains routes require_tls virtual_clusters request_headers_to_add
+_HOST = """name domains routes matcher require_tls virtual_clusters request_headers_to_add
     request_headers_to_remove response_headers_to_add response_headers_to_remove
     typed_per_filter_config include_request_attempt_count include_attempt_count_in_response
     retry_policy per_request_buffer_limit_bytes request_mirror_policies metadata
@@ -85,6 +90,7 @@ def route_table(message: Any, scope: Scope) -> RouteTable:  # noqa: ANN401 - pro
             else _LARGEST_BODY
         ),
     )
+    _refuse_unknown_plugins(message, scope)
     hosts = tuple(
         _virtual_host(one, at, inherited, scope.at("virtual_hosts", at))
         for at, one in enumerate(message.virtual_hosts)
@@ -110,6 +116,17 @@ def route_table(message: Any, scope: Scope) -> RouteTable:  # noqa: ANN401 - pro
         per_filter=per_filter(message.typed_per_filter_config, scope),
         diagnostics=tuple(scope.found),
     )
+
+
+def _refuse_unknown_plugins(message: Any, scope: Scope) -> None:  # noqa: ANN401 - protobuf
+    known = {one.extension.name for one in message.cluster_specifier_plugins}
+    for host in message.virtual_hosts:
+        for route in host.routes:
+            named = route.route.cluster_specifier_plugin
+            if named and named not in known:
+                raise scope.reject(
+                    f"Unknown cluster specifier plugin name: {named} is used in the route"
+                )
 
 
 class _Domains:
@@ -186,6 +203,9 @@ def _virtual_host(message: Any, index: int, above: _Inherited, scope: Scope) -> 
             _route(one, at, inherited, scope.at("routes", at))
             for at, one in enumerate(message.routes)
         ),
+        tree=_tree(message.matcher, inherited, scope.at("matcher"))
+        if message.HasField("matcher")
+        else None,
         require_tls=list(TlsRequirement)[message.require_tls],
         virtual_clusters=tuple(
             _virtual_cluster(one, scope.at("virtual_clusters", at))
@@ -197,6 +217,20 @@ def _virtual_host(message: Any, index: int, above: _Inherited, scope: Scope) -> 
         include_attempt_count_in_response=bool(message.include_attempt_count_in_response),
         per_filter=per_filter(message.typed_per_filter_config, scope),
     )
+
+
+def _tree(message: Any, above: _Inherited, scope: Scope) -> Tree[tuple[RouteEntry, ...]]:  # noqa: ANN401
+    """Compile a tree that leads to a route, or to a list of routes."""
+
+    def routes(action: Any, inner: Scope) -> tuple[RouteEntry, ...]:  # noqa: ANN401 - protobuf
+        if name_of(action) == _ROUTE_LIST:
+            return tuple(
+                _route(one, at, above, inner.at("routes", at))
+                for at, one in enumerate(action.routes)
+            )
+        return (_route(action, 0, above, inner),)
+
+    return match_tree(message, scope, routes)
 
 
 def _virtual_cluster(message: Any, scope: Scope) -> VirtualCluster:  # noqa: ANN401 - protobuf
@@ -252,9 +286,16 @@ def _route(message: Any, index: int, above: _Inherited, scope: Scope) -> RouteEn
     return RouteEntry(**common)
 
 
+def _refuse_copies(policy: Any, scope: Scope) -> None:  # noqa: ANN401 - protobuf
+    for name in policy.response_headers_to_copy:
+        if name.startswith(":") or name.lower() == "host":
+            raise scope.reject(":-prefixed headers or Hosts may not be specified here.")
+
+
 def _forward(route: Any, template: str, above: _Inherited, scope: Scope) -> dict[str, Any]:  # noqa: ANN401
     action = route.route
     scope.only(action, _ACTION)
+    _refuse_copies(action.internal_redirect_policy, scope.at("internal_redirect_policy"))
     timeout = optional_ns(action, "timeout")
     out: dict[str, Any] = {
         "cluster_not_found_status": not_found_status(action),
