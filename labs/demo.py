@@ -44,10 +44,12 @@ def proofs(
         yield from verify(lab, engine, on_progress, executor)
 
 
-def comparison(lab: Lab, on_progress: Callable[[str], None] | None = None) -> Comparison:
+def comparison(
+    lab: Lab, number: int = REQUESTS, on_progress: Callable[[str], None] | None = None
+) -> Comparison:
     """Return how far both planes agree on so many requests. Raises SandboxError."""
     scenario, requests = solved(lab)
-    each, more = divmod(REQUESTS, len(requests))
+    each, more = divmod(number, len(requests))
     many = [
         request.model_copy(update={"count": each + (at < more)})
         for at, request in enumerate(requests)

@@ -32,8 +32,10 @@ def demo() -> None:
 
     found = lab(_LAB)
     codes = [_proofs(found, engine) for engine in Engine]
-    _title("500 requests on both planes, with the observed choices forced in the simulator")
-    compared = show.comparison(found, progress())
+    _title(
+        f"{show.REQUESTS} requests on both planes, with the observed choices forced in the simulator"
+    )
+    compared = show.comparison(found, on_progress=progress())
     print_comparison(compared)
     codes.append(PASSED if compared.ok else FAILED)
     _title("One request, hop by hop, with the manifest line behind each decision")

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.labs.cli.conftest import Command, ended, spawn
+
+SCENARIO = """
+title: A small shop
+manifests: [shop.yaml]
+duration: 4s
+workloads:
+  details-v1: {latency: {exponential: 3ms}, disturbances: [{share: 0.1, status: 503}]}
+clients:
+- {name: readers, url: "http://shop.example.com/", rate: 50}
+- {name: page, from: productpage-v1.default, url: "http://details:9080/", users: 3, think: 20ms}
+"""
+
+
+@pytest.fixture
+def scenario(shop: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "scenario.yaml"
+    path.write_text(SCENARIO)
+    return path
+
+
+def test_a_summary_for_people(meshdojo: Command, scenario: Path) -> None:
+    found = meshdojo("simulate", scenario, "--seed", 3)
+
+    assert found.code == 0
+    assert "A small shop: 4 s simulated, seed 3" in found.out
+    for words in ("readers", "details", "p99 ms", "success", "v1 100.0 %"):
+        assert words in found.out
+
+
+def test_the_same_seed_gives_the_same_bytes_under_any_hash_seed(scenario: Path) -> None:
+    found = [
+        ended(spawn("simulate", scenario, "--seed", 5, "-o", "json", PYTHONHASHSEED=hash_seed))
+        for hash_seed in ("0", "1", "4711")
+    ]
+
+    assert [each.code for each in found] == [0, 0, 0]
+    assert json.loads(found[0].out)["seed"] == 5
+    assert len({each.out for each in found}) == 1
+
+
+def test_another_seed_gives_another_run(meshdojo: Command, scenario: Path) -> None:
+    outs = [meshdojo("simulate", scenario, "--seed", seed, "-o", "json").out for seed in (1, 2)]
+
+    assert outs[0] != outs[1]
+
+
+def test_until_shortens_a_run(meshdojo: Command, scenario: Path) -> None:
+    found = meshdojo("simulate", scenario, "--until", "1s500ms", "-o", "json")
+
+    assert json.loads(found.out)["summary"]["duration_ns"] == 1_500_000_000
+
+
+def test_tables_and_figures_are_written(meshdojo: Command, scenario: Path, tmp_path: Path) -> None:
+    out, figures = tmp_path / "new" / "tables", tmp_path / "figures"
+
+    found = meshdojo("simulate", scenario, "--out", out, "--plot", figures, "-o", "json")
+
+    run = json.loads(found.out)
+    assert {each.name for each in figures.iterdir()} == {
+        "latency.png",
+        "shares.png",
+        "topology.png",
+    }
+    assert json.loads((out / "run.json").read_text()) == run
+    with (out / "figures.csv").open() as file:
+        rows = {(each["kind"], each["source"]): each for each in csv.DictReader(file)}
+    assert int(rows["client", "readers"]["requests"]) == next(
+        each["figures"]["requests"]
+        for each in run["summary"]["clients"]
+        if each["name"] == "readers"
+    )
+    with (out / "requests.csv").open() as file:
+        assert sum(1 for _ in file) > 100
+
+
+def test_replications_estimate_what_single_runs_say(
+    meshdojo: Command, scenario: Path, tmp_path: Path
+) -> None:
+    single = [
+        json.loads(meshdojo("simulate", scenario, "--seed", seed, "-o", "json").out)
+        for seed in (7, 8, 9)
+    ]
+    found = meshdojo(
+        "simulate", scenario, "--seed", 7, "--replications", 3, "--out", tmp_path, "-o", "json"
+    )
+
+    document = json.loads(found.out)
+    assert (document["schema"], document["seeds"]) == ("ensemble.v1", [7, 8, 9])
+    rates = [each["summary"]["clients"][0]["figures"]["rate"] for each in single]
+    estimate = document["rows"][0]["figures"]["rate"]
+    assert estimate["mean"] == pytest.approx(sum(rates) / 3)
+    assert estimate["low"] < estimate["mean"] < estimate["high"]
+    assert "client,readers,rate," in (tmp_path / "ensemble.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "wanted"),
+    [
+        pytest.param(["--until", "soon"], 2, "'soon' is not a duration", id="a-bad-duration"),
+        pytest.param(["--until", "0s"], 2, "longer than nothing", id="no-duration"),
+        pytest.param(["--replications", 0], 2, "--replications", id="no-replications"),
+        pytest.param(["--replications", 2, "--plot", "x"], 2, "of one run", id="plots-of-many"),
+        pytest.param(["--plot", "shop.yaml/x"], 2, "cannot be a folder", id="no-folder"),
+        pytest.param(["-f", "nowhere"], 2, "no file or folder nowhere", id="a-missing-file"),
+    ],
+)
+def test_wrong_usage(
+    meshdojo: Command,
+    scenario: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[object],
+    code: int,
+    wanted: str,
+) -> None:
+    monkeypatch.chdir(scenario.parent)
+
+    found = meshdojo("simulate", scenario, *options)
+
+    assert (found.code, found.out) == (code, "")
+    assert wanted in found.err
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "wanted"),
+    [
+        pytest.param("manifests: [shop.yaml]", 2, "has no `clients`", id="no-clients"),
+        pytest.param("manifest: [shop.yaml]", 1, "scenario.yaml:1:1: error", id="a-typo"),
+        pytest.param("manifests: [gone.yaml]", 1, "gone.yaml", id="a-missing-manifest"),
+        pytest.param(
+            "manifests: [shop.yaml]\nworkloads: {nobody: {}}", 1, "nobody", id="an-unknown-workload"
+        ),
+    ],
+)
+def test_a_wrong_scenario(
+    meshdojo: Command, scenario: Path, text: str, code: int, wanted: str
+) -> None:
+    scenario.write_text(text)
+
+    found = meshdojo("simulate", scenario)
+
+    assert (found.code, found.out) == (code, "")
+    assert wanted in found.err
