@@ -32,9 +32,7 @@ def demo() -> None:
 
     found = lab(_LAB)
     codes = [_proofs(found, engine) for engine in Engine]
-    _title(
-        f"{show.REQUESTS} requests on both planes, with the observed choices forced in the simulator"
-    )
+    _title(f"{show.REQUESTS} requests on both planes, observed choices forced in the simulator")
     compared = show.comparison(found, on_progress=progress())
     print_comparison(compared)
     codes.append(PASSED if compared.ok else FAILED)

@@ -180,7 +180,7 @@ def test_a_process_that_dies_in_mid_run(folder: Path, run_root: Path, victim: st
 
     assert found.code == 3
     assert one_message(found, f"{victim} was killed by signal 9")
-    assert not working_in(run_dir)
+    eventually(lambda: not working_in(run_dir), "every process is gone")
 
 
 @pytest.mark.envoy
@@ -191,5 +191,5 @@ def test_ctrl_c_in_mid_run(folder: Path, run_root: Path) -> None:
 
     assert found.code == 130
     assert "Traceback" not in found.err
-    assert not working_in(run_dir)
+    eventually(lambda: not working_in(run_dir), "every process is gone")
     assert not list(run_root.iterdir())
