@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from simulator.diagnostics import Diagnostic, diagnose
 from simulator.istiod import names, route, tls
+from simulator.istiod.admission import http_admission
 from simulator.istiod.gateway_tcp import tcp_chains
 from simulator.istiod.hash_policy import of_destination
 from simulator.istiod.http_chain import gateway_manager, listener_filter
@@ -48,8 +49,9 @@ def gateway_listeners(scope: Scope, found: Opening) -> Iterator[Part]:
 def _chains(scope: Scope, opened: Opened) -> Iterator[Part]:
     stat_prefix = names.stat_prefix(f"outbound_{names.listener(opened.bind, opened.port)}")
     first = opened.servers[0]
+    admission = http_admission(scope)
     if first.protocol.http:
-        manager = gateway_manager(stat_prefix, first.route)
+        manager = gateway_manager(scope, stat_prefix, first.route, admission)
         chain = Part(value={"filters": [manager]})
         chain.note("", first.gateway, first.at)
         yield chain
@@ -62,7 +64,8 @@ def _chains(scope: Scope, opened: Opened) -> Iterator[Part]:
             continue
         settings = served.server.tls
         assert settings is not None, "a server of HTTPS without TLS is not one of HTTP"
-        manager = gateway_manager(served.server.name or stat_prefix, served.route)
+        named = served.server.name or stat_prefix
+        manager = gateway_manager(scope, named, served.route, admission)
         chain = Part(value={"filters": [manager]})
         match = chain_match((), served.names)
         if match:

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulator.config.istio import L4MatchAttributes, TLSMatchAttributes
 from simulator.istiod import names, tls
+from simulator.istiod.admission import tcp_admission
 from simulator.istiod.http_chain import to_cluster
 from simulator.istiod.part import Part
 from simulator.istiod.protocol import Protocol
@@ -41,7 +42,7 @@ def _opened(scope: Scope, served: Served) -> Iterator[Part]:
         for index, rule in enumerate(source.spec.tcp):
             if not rule.route or not _applies(rule.match, virtual_service, served):
                 continue
-            filters = [proxy(scope, source, rule.route, _port(served))]
+            filters = [*tcp_admission(scope), proxy(scope, source, rule.route, _port(served))]
             settings = served.server.tls
             wanted = served.names if settings is not None else ()
             part = chain(chain_match((), wanted), filters, source)
@@ -63,7 +64,7 @@ def _by_name(scope: Scope, served: Served, taken: set[str]) -> Iterator[Part]:
                 if not taken.isdisjoint(match.sni_hosts):
                     continue
                 taken.update(match.sni_hosts)
-                filters = [proxy(scope, source, rule.route, _port(served))]
+                filters = [*tcp_admission(scope), proxy(scope, source, rule.route, _port(served))]
                 part = chain(chain_match((), match.sni_hosts), filters, source)
                 part.note("", source, f"spec.tls[{index}].match[{at}]")
                 yield part

@@ -12,6 +12,8 @@ from typing import Any
 from simulator.diagnostics import Diagnostic, Position
 from simulator.envoy_api import Resources, format, message  # noqa: A004 - named in the architecture
 from simulator.istiod import gateway, names
+from simulator.istiod.authn import tokens
+from simulator.istiod.authn.peers import PeerModes
 from simulator.istiod.clusters import (
     black_hole,
     inbound_clusters,
@@ -21,7 +23,8 @@ from simulator.istiod.clusters import (
 )
 from simulator.istiod.endpoints import assignments
 from simulator.istiod.inbound import inbound_ports
-from simulator.istiod.listeners import virtual_inbound, virtual_outbound
+from simulator.istiod.inbound_listener import virtual_inbound
+from simulator.istiod.listeners import virtual_outbound
 from simulator.istiod.outbound import outbound
 from simulator.istiod.part import Part
 from simulator.istiod.registry import Mesh, Pod
@@ -37,6 +40,9 @@ _MESSAGES = {
     "endpoints": "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "secrets": "envoy.extensions.transport_sockets.tls.v3.Secret",
 }
+
+
+_PLAIN = PeerModes(mode="DISABLE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,9 @@ def generate(mesh: Mesh, pod: Pod) -> Translation:
     return Translation(
         resources=Resources(**built),
         provenance=provenance,
-        diagnostics=tuple(sorted((*mesh.diagnostics, *diagnostics), key=_place)),
+        diagnostics=tuple(
+            sorted((*mesh.diagnostics, *diagnostics, *tokens.unfetched(view)), key=_place)
+        ),
     )
 
 
@@ -79,7 +87,7 @@ def _sidecar(view: Scope) -> tuple[dict[str, list[Part]], list[Diagnostic]]:
         *inbound_clusters(view, ports),
         passthrough(inbound=True),
     ]
-    listeners = [*sent.listeners, virtual_outbound(view), virtual_inbound(ports)]
+    listeners = [*sent.listeners, virtual_outbound(view), virtual_inbound(view, ports, _PLAIN)]
     return {
         "listeners": listeners,
         "routes": routes,

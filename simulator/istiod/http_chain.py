@@ -9,10 +9,12 @@ Leaves    telemetry (docs/fidelity.md#istio-filters)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from simulator.envoy_api import message, pack
 from simulator.istiod.part import duration, wrapped
+from simulator.istiod.scope import Scope
 
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
@@ -31,7 +33,26 @@ def _filter(name: str, kind: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN
     return {"name": name, "typed_config": pack(message(kind)(**fields))}
 
 
-def _manager(stat_prefix: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+_NORMALIZATIONS: dict[str, dict[str, Any]] = {
+    "NONE": {"normalize_path": wrapped(value=False)},
+    "BASE": {"normalize_path": wrapped(value=True)},
+    "DEFAULT": {"normalize_path": wrapped(value=True)},
+    "MERGE_SLASHES": {"normalize_path": wrapped(value=True), "merge_slashes": True},
+    "DECODE_AND_MERGE_SLASHES": {
+        "normalize_path": wrapped(value=True),
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+    },
+}
+
+
+def _manager(
+    stat_prefix: str,
+    admission: Sequence[dict[str, Any]] = (),
+    normalization: str = "DEFAULT",
+    **fields: Any,  # noqa: ANN401 - any field
+) -> dict[str, Any]:
+    paths = _NORMALIZATIONS[normalization]
     grpc_stats = _filter(
         "envoy.filters.http.grpc_stats",
         "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
@@ -45,13 +66,13 @@ def _manager(stat_prefix: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     )
     config = message(HCM)(
         stat_prefix=stat_prefix,
-        normalize_path=wrapped(value=True),
-        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        **{"path_with_escaped_slashes_action": "KEEP_UNCHANGED", **paths},
         upgrade_configs=[{"upgrade_type": "websocket"}],
         stream_idle_timeout=duration(0),
         proxy_100_continue=True,
         request_id_extension={"typed_config": request_id},
         http_filters=[
+            *admission,
             grpc_stats,
             *(_filter(name, kind) for name, kind in _EMPTY_FILTERS.items()),
         ],
@@ -71,13 +92,20 @@ def outbound_manager(stat_prefix: str, route: str) -> dict[str, Any]:
 
 
 def inbound_manager(
-    stat_prefix: str, route_config: dict[str, Any], *, http2: bool
+    scope: Scope,
+    stat_prefix: str,
+    route_config: dict[str, Any],
+    admission: Sequence[dict[str, Any]],
+    *,
+    http2: bool,
 ) -> dict[str, Any]:
     """Return the filter for requests to the workload, with the routes inside."""
     details = {"subject": wrapped(value=True), "uri": True, "dns": True}
     fields: dict[str, Any] = {"http2_protocol_options": {}} if http2 else {}
     return _manager(
         stat_prefix,
+        admission,
+        scope.mesh.config.path_normalization.normalization,
         use_remote_address=wrapped(value=False),
         server_name=_SERVER_NAME,
         forward_client_cert_details="APPEND_FORWARD",
@@ -87,11 +115,15 @@ def inbound_manager(
     )
 
 
-def gateway_manager(stat_prefix: str, route: str) -> dict[str, Any]:
+def gateway_manager(
+    scope: Scope, stat_prefix: str, route: str, admission: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """Return the filter for requests from beyond the mesh, whose headers are not trusted."""
     details = {"subject": wrapped(value=True), "cert": True, "uri": True, "dns": True}
     return _manager(
         stat_prefix,
+        admission,
+        scope.mesh.config.path_normalization.normalization,
         use_remote_address=wrapped(value=True),
         server_name=_SERVER_NAME,
         forward_client_cert_details="SANITIZE_SET",

@@ -17,6 +17,7 @@ from simulator.config.istio.destination_rule import (
     OutlierDetection,
     TcpKeepalive,
 )
+from simulator.config.istio.extension_provider import ExtensionProvider
 from simulator.config.istio.virtual_service import HTTPRetry
 from simulator.config.kubernetes import Kubernetes
 from simulator.config.model import Bool, Duration, Spec, Text
@@ -75,7 +76,7 @@ class MeshConfig(Kubernetes):
     dns_refresh_rate_ns: Duration = _DNS_REFRESH_NS
     enable_auto_mtls: Bool = True
     enable_tracing: Bool = False
-    extension_providers: tuple[dict[str, Any], ...] = ()
+    extension_providers: tuple[ExtensionProvider, ...] = ()
     h2_upgrade_policy: Literal["DO_NOT_UPGRADE", "UPGRADE"] = "DO_NOT_UPGRADE"
     ingress_class: Text = "istio"
     locality_lb_setting: LocalityLbSetting | None = None

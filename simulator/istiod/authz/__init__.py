@@ -1,0 +1,1 @@
+"""Authorization: what AuthorizationPolicies become in a proxy that receives."""
