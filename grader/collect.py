@@ -5,7 +5,7 @@ Trouble on our side (no Envoy, a time-out) leaves the checks concerned undecided
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from grader.checks import KINDS
 from grader.evidence import Engine, Evidence, Likeness, Plan, Seen, likeness
 from grader.lab import Lab
 from grader.workspace import Workspace, lab_digest, read, situations
+from simulator.diagnostics import Diagnostic, Level
 from simulator.observe.explain import Node
 from simulator.observe.observation import Observation
 from simulator.scenario import Scenario, ScenarioError
@@ -34,15 +35,8 @@ def collect(
     tell = progress or _silent
     tell("reading the manifests")
     workspace = read(lab, folder)
-    refused = workspace.refused
-    scenarios: dict[str, Scenario] = {}
-    if not refused:
-        try:
-            scenarios = situations(lab, workspace)
-        except ScenarioError as error:
-            refused = error.diagnostics
     gathered = _Gathered(lab, workspace, engine, seed)
-    for name, scenario in scenarios.items():
+    for name, scenario in gathered.scenarios(lab, workspace).items():
         gathered.play(name, scenario, tell)
     return Evidence(
         engine=engine,
@@ -51,7 +45,7 @@ def collect(
         workspace_digest=workspace.digest,
         seen=gathered.seen(),
         diagnostics=gathered.diagnostics,
-        refused=refused,
+        refused=gathered.refused,
         undecided=gathered.undecided,
     )
 
@@ -67,7 +61,19 @@ class _Gathered:
         self._observations: dict[str, tuple[Observation, ...]] = {}
         self._explanations: dict[str, Mapping[Likeness, Node]] = {}
         self.diagnostics = workspace.diagnostics
+        self.refused: dict[str, Diagnostic] = {}
         self.undecided: dict[str, str] = {}
+
+    def scenarios(self, lab: Lab, workspace: Workspace) -> dict[str, Scenario]:
+        """Return the situations to play, by name; none when the workspace cannot be used."""
+        try:
+            if not workspace.refused:
+                return situations(lab, workspace)
+            found = workspace.refused
+        except ScenarioError as error:
+            found = error.diagnostics
+        self._refuse([check for check, plan in self._plans.items() if plan.requests], found)
+        return {}
 
     def play(self, name: str, scenario: Scenario, tell: Progress) -> None:
         """Send all requests that are meant for one situation, on one mesh."""
@@ -78,17 +84,36 @@ class _Gathered:
         }
         if not plans:
             return
-        if not name:
-            self.diagnostics = tuple(dict.fromkeys((*self.diagnostics, *scenario.diagnostics)))
         tell(f"sending {_number(plans)} requests" + (f": {name}" if name else ""))
+        try:
+            self._found(scenario.diagnostics)
+        except ScenarioError as error:
+            self._refuse(plans, error.diagnostics)
+            return
         for check, plan in plans.items():
-            # Each check meets the mesh as it is at the start, so that none disturbs another.
+            self._simulate(check, plan, scenario)
+        possible = {check: plan for check, plan in plans.items() if check not in self.refused}
+        if self._engine is Engine.ENVOY and possible:
+            self._play_for_real(possible, scenario, tell)
+
+    def _simulate(self, check: str, plan: Plan, scenario: Scenario) -> None:
+        # Each check meets the mesh as it is at the start, so that none disturbs another.
+        try:
             seen = scenario.probe(plan.requests, seed=self._seed, explain=True)
-            self._explanations[check] = _explanations(seen)
-            if self._engine is Engine.SIM:
-                self._observations[check] = tuple(replace(each, explain=None) for each in seen)
-        if self._engine is Engine.ENVOY:
-            self._play_for_real(plans, scenario, tell)
+        except ScenarioError as error:
+            self._refuse([check], error.diagnostics)
+            return
+        self._explanations[check] = _explanations(seen)
+        if self._engine is Engine.SIM:
+            self._observations[check] = tuple(replace(each, explain=None) for each in seen)
+
+    def _refuse(self, checks: Iterable[str], found: Sequence[Diagnostic]) -> None:
+        worst = next(each for each in found if each.level is Level.ERROR)
+        self.refused.update(dict.fromkeys(checks, worst))
+        self._found(found)
+
+    def _found(self, found: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(dict.fromkeys((*self.diagnostics, *found)))
 
     def _play_for_real(self, plans: Mapping[str, Plan], scenario: Scenario, tell: Progress) -> None:
         # gRPC and the driver take their time to import; the simulator does without.

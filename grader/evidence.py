@@ -96,8 +96,8 @@ class Evidence:
     seen: Mapping[str, Seen]
     """By check id."""
     diagnostics: tuple[Diagnostic, ...] = ()
-    refused: tuple[Diagnostic, ...] = ()
-    """Errors because of which the workspace could not be run at all."""
+    refused: Mapping[str, Diagnostic] = field(default_factory=dict)
+    """By check id: the error of the learner's because of which it could not be tried."""
     undecided: Mapping[str, str] = field(default_factory=dict)
     """By check id: what went wrong on our side."""
 

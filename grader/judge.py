@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from grader.checks import KINDS
+from grader.checks.story import told
 from grader.evidence import Evidence, Finding, Outcome, Report, Verdict
 from grader.lab import Check, Lab
 
@@ -42,14 +43,11 @@ def judge(lab: Lab, evidence: Evidence) -> Report:
 def _finding(check: Check, evidence: Evidence, before: dict[str, Verdict]) -> Finding:
     open_yet = [name for name in check.after if before[name].outcome is not Outcome.PASSED]
     if open_yet:
-        # What waits for something undecided is itself not the learner's fault.
-        reason = f"Not tried, because this has to pass first: {before[open_yet[0]].says}"
-        return Finding(outcome=Outcome.NOT_RUN, reason=reason)
+        names = " and ".join(f"`{name}`" for name in open_yet)
+        return Finding(outcome=Outcome.NOT_RUN, reason=f"Not tried: {names} must pass first.")
     if check.id in evidence.undecided:
         return Finding(outcome=Outcome.UNDECIDED, reason=evidence.undecided[check.id])
-    kind = KINDS[check.kind]
-    if evidence.refused and kind.plan(check.params).requests:
-        first = evidence.refused[0]
-        reason = f"The manifests cannot be used as they are: {first}"
+    if check.id in evidence.refused:
+        reason = f"Nothing could be tried. {told(evidence.refused[check.id])}"
         return Finding(outcome=Outcome.FAILED, reason=reason)
-    return kind.judge(check.params, evidence.seen[check.id])
+    return KINDS[check.kind].judge(check.params, evidence.seen[check.id])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from grader.checks.story import told
 from grader.evidence import Finding, Outcome, Plan, Seen
 from simulator.config.scenario import Record
-from simulator.diagnostics import Diagnostic, Level
+from simulator.diagnostics import Level
 
 
 class AnalyzeParams(Record):
@@ -31,11 +32,5 @@ def judge(params: AnalyzeParams, seen: Seen) -> Finding:
         return Finding(outcome=Outcome.PASSED, reason="Nothing to complain about.")
     worst = min(found, key=lambda each: each.level is not Level.ERROR)
     more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-    return Finding(outcome=Outcome.FAILED, reason=_sentence(worst) + more)
-
-
-def _sentence(found: Diagnostic) -> str:
-    place = f"{found.position}: " if found.position else ""
-    subject = f"{found.resource}: " if found.resource else ""
-    hint = f" Try: {found.hint}" if found.hint else ""
-    return f"{place}{subject}{found.message} [{found.code}]{hint}"
+    hint = f" Try: {worst.hint}" if worst.hint else ""
+    return Finding(outcome=Outcome.FAILED, reason=told(worst) + hint + more)

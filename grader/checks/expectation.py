@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pydantic import Field, model_validator
 
@@ -107,16 +108,28 @@ def served_by(observation: Observation) -> str | None:
     return observation.upstream.workload if observation.upstream else None
 
 
-def mismatch(expected: Expectation, observation: Observation, *, slack_ns: int = 0) -> str | None:
-    """Return the first way in which an observation is not as expected, as a predicate.
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """How an observation is not as expected."""
 
-    The predicate continues a sentence such as `Request 7`; None when all is as expected.
-    """
-    return (
-        _answer(expected, observation)
-        or _way(expected, observation)
-        or _times(expected, observation, slack_ns)
-    )
+    predicate: str
+    """Continues a sentence such as `Request 7`."""
+    whole_way: bool = False
+    """Whether it is about all that the request caused, and not about the first proxy alone."""
+
+
+def mismatch(
+    expected: Expectation, observation: Observation, *, slack_ns: int = 0
+) -> Mismatch | None:
+    """Return the first way in which an observation is not as expected; None when there is none."""
+    first = _answer(expected, observation) or _sent(expected, observation)
+    if first is not None:
+        return Mismatch(first)
+    later = _way(expected, observation)
+    if later is not None:
+        return Mismatch(later, whole_way=True)
+    last = _times(expected, observation, slack_ns)
+    return Mismatch(last) if last is not None else None
 
 
 def _answer(expected: Expectation, observation: Observation) -> str | None:
@@ -131,15 +144,11 @@ def _answer(expected: Expectation, observation: Observation) -> str | None:
     return None
 
 
-def _way(expected: Expectation, observation: Observation) -> str | None:
+def _sent(expected: Expectation, observation: Observation) -> str | None:
     served = served_by(observation)
     if expected.workload is not None and served != expected.workload:
         went = f"went to {short(served)}" if served else "was sent nowhere"
         return f"{went}; expected {short(expected.workload)}"
-    for workload in expected.reaches:
-        if workload not in reached(observation):
-            way = ", ".join(short(each) for each in reached(observation)) or "nothing"
-            return f"reached {way}; expected {short(workload)} on its way"
     sent = observation.request_headers_upstream or {}
     for name, value in expected.headers_upstream.items():
         if sent.get(name) != value:
@@ -147,11 +156,19 @@ def _way(expected: Expectation, observation: Observation) -> str | None:
     return None
 
 
-def _times(expected: Expectation, observation: Observation, slack_ns: int) -> str | None:
+def _way(expected: Expectation, observation: Observation) -> str | None:
+    for workload in expected.reaches:
+        if workload not in reached(observation):
+            way = ", ".join(short(each) for each in reached(observation)) or "nothing"
+            return f"reached {way}; expected {short(workload)} on its way"
     for workload, count in expected.arrivals.items():
         seen = arrivals(observation, workload)
         if seen not in count:
             return f"arrived at {short(workload)} {times(seen)}; expected {count}"
+    return None
+
+
+def _times(expected: Expectation, observation: Observation, slack_ns: int) -> str | None:
     tries = observation.attempts or 0
     if expected.attempts is not None and tries not in expected.attempts:
         return f"was tried {times(tries)}; expected {expected.attempts}"

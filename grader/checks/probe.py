@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from grader.checks.expectation import Expectation, mismatch
+from grader.checks.expectation import Expectation, Mismatch, mismatch
 from grader.checks.story import numbered, why
 from grader.evidence import Engine, Finding, Outcome, Plan, Seen
 from simulator.config.scenario import Record, Request
@@ -47,7 +47,8 @@ def judge(params: ProbeParams, seen: Seen) -> Finding:
         if wrong is None and request.never is not None:
             wrong = _forbidden(request.never, observation)
         if wrong is not None:
-            reason = f"{numbered(request, observation)} {wrong}.{why(seen, observation)}"
+            story = why(seen, observation, whole_way=wrong.whole_way)
+            reason = f"{numbered(request, observation)} {wrong.predicate}.{story}"
             return Finding(outcome=Outcome.FAILED, reason=reason, observation=observation)
     if len(seen.observations) < sum(request.count for request in params.requests):
         return Finding(outcome=Outcome.UNDECIDED, reason="Not every request was observed.")
@@ -56,5 +57,7 @@ def judge(params: ProbeParams, seen: Seen) -> Finding:
     return Finding(outcome=Outcome.PASSED, reason=reason)
 
 
-def _forbidden(never: Expectation, observation: Observation) -> str | None:
-    return None if mismatch(never, observation) else f"was {never}, which it must never be"
+def _forbidden(never: Expectation, observation: Observation) -> Mismatch | None:
+    if mismatch(never, observation) is not None:
+        return None
+    return Mismatch(f"was {never}, which it must never be", whole_way=bool(never.reaches))

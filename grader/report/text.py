@@ -19,11 +19,11 @@ _WIDTH = 96
 
 def text(report: Report) -> str:
     """Return the whole report, lines ended."""
-    lines = [f"{report.title} on {_PLANES[report.engine]}", ""]
+    lines = [f"{report.title}, on {_PLANES[report.engine]}, seed {report.seed}", ""]
     for verdict in report.verdicts:
         lines += verdict_lines(verdict)
     lines += ["", closing(report)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(_printable(line) for line in lines) + "\n"
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
@@ -41,6 +41,11 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     return [head, *wrapped]
 
 
+def _printable(line: str) -> str:
+    """Return a line that cannot move a terminal's cursor: reasons quote what a learner wrote."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+
+
 def closing(report: Report) -> str:
     """Return the last line: the marks, and what to do next."""
     marks = f"{report.score} of {report.score_max} points."
@@ -50,7 +55,5 @@ def closing(report: Report) -> str:
         case Outcome.UNDECIDED:
             return f"{marks} Something could not be decided. That is our fault, not yours."
         case _:
-            first = next(
-                each.check for each in report.verdicts if each.outcome is not Outcome.PASSED
-            )
+            first = next(each.check for each in report.verdicts if each.outcome is Outcome.FAILED)
             return f"{marks} Next: meshdojo lab hint {report.lab} {first}"

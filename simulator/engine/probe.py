@@ -17,7 +17,7 @@ from simulator.observe.headers import shown
 from simulator.observe.observation import Hop, Observation, Upstream, of_hops
 
 BODY_LENGTH = 4096
-MAX_EVENTS = 1_000_000
+MAX_EVENTS = 20_000
 """For one request, with all that it causes."""
 
 Source = Callable[[str, FieldRef], str | None]
