@@ -22,12 +22,15 @@ from pydantic import Field, model_validator
 from grader.checks.analyze import AnalyzeParams
 from grader.checks.probe import ProbeParams
 from grader.checks.split import SplitParams
+from simulator.config.model import refusal
 from simulator.config.scenario import Behaviour, Record, ScenarioFile
 from simulator.config.yaml import read_model
 from simulator.diagnostics import Diagnostic, Level, diagnose
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 """Ids never change and are never used again."""
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""A file of the lab's folder itself, none above or below it."""
 HINT_LEVELS = 3
 
 _HEADING = re.compile(r"^## +(?P<id>\S+) *$", re.MULTILINE)
@@ -109,9 +112,9 @@ class LabFile(Record):
     summary: str
     minutes: int = Field(gt=0)
     objectives: tuple[str, ...] = Field(min_length=1)
-    files: tuple[str, ...] = Field(min_length=1)
+    files: tuple[FileName, ...] = Field(min_length=1)
     """Those that a learner edits; nothing else of a workspace is read."""
-    given: tuple[str, ...] = ()
+    given: tuple[FileName, ...] = ()
     """Files beside them that a learner may want at hand, such as requests to try."""
     kinds: tuple[str, ...] = Field(min_length=1)
     """Kinds of objects that a learner's files may hold."""
@@ -123,20 +126,27 @@ class LabFile(Record):
     @model_validator(mode="after")
     def _consistent(self) -> LabFile:
         known: set[str] = set()
-        for check in self.checks:
+        for at, check in enumerate(self.checks):
             if check.id in known:
-                raise ValueError(f"two checks are called {check.id}")
+                raise refusal(f"two checks are called {check.id}", f"checks[{at}].id")
             for name in check.after:
                 if name not in known:
-                    raise ValueError(f"{check.id} comes after {name}, which is no earlier check")
+                    problem = f"{check.id} comes after {name}, which is no earlier check"
+                    raise refusal(problem, f"checks[{at}].after")
             known.add(check.id)
             situation = getattr(check.with_, "situation", "")
             if situation and situation not in self.situations:
-                raise ValueError(f"{check.id} needs the situation {situation}, which is unknown")
-        for name in (*self.start.fails, *(each for one in self.wrong for each in one.fails)):
-            if name not in known:
-                raise ValueError(f"there is no check {name} that could fail")
+                problem = f"{check.id} needs the situation {situation}, which is unknown"
+                raise refusal(problem, f"checks[{at}].with.situation")
+        self._failing(known)
         return self
+
+    def _failing(self, known: set[str]) -> None:
+        wrong = ((f"wrong[{at}].fails", one.fails) for at, one in enumerate(self.wrong))
+        for path, names in (("start.fails", self.start.fails), *wrong):
+            for name in names:
+                if name not in known:
+                    raise refusal(f"there is no check {name} that could fail", path)
 
 
 Params: TypeAlias = AnalyzeParams | ProbeParams | SplitParams

@@ -15,6 +15,7 @@ from scipy.stats import beta
 from grader.checks.expectation import served_by, short
 from grader.checks.story import why
 from grader.evidence import Finding, Outcome, Plan, Seen
+from simulator.config.model import refusal
 from simulator.config.scenario import Record, Request, Share
 from simulator.observe.observation import Observation
 
@@ -34,8 +35,8 @@ class SplitParams(Record):
     @model_validator(mode="after")
     def _whole(self) -> SplitParams:
         if abs(sum(self.shares.values()) - 1) > 1e-9:
-            message = f"the shares add up to {sum(self.shares.values()):g}, not to 1"
-            raise ValueError(message)
+            problem = f"the shares add up to {sum(self.shares.values()):g}, not to 1"
+            raise refusal(problem, "shares")
         return self
 
 
