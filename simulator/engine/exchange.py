@@ -185,7 +185,7 @@ class Passage:
         finish = self.finish
         if finish is None:
             return "is still at it"
-        status = finish.response.status if finish.response else "nothing: the client is gone"
+        status = finish.response.status if finish.response else "nothing: the connection is closed"
         flags = f" with {','.join(finish.flags)}" if finish.flags else ""
         return f"answers {status}{flags} ({finish.details})"
 
@@ -245,3 +245,5 @@ class Passage:
         world.leave(self)
         if finish.response is not None:
             self._sender.answer(finish.response)
+        elif "DC" not in finish.flags:
+            self._sender.answer(Reset.CONNECTION_TERMINATION)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from simulator.engine.exchange import Trace
 from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
 from simulator.envoy.access_log import Record
+from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.listener import Accepted
 from simulator.envoy.request import Request
-from simulator.envoy.session import Session
 from simulator.observe.explain import Node
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Tunnel:
     """A connection inside one proxy, from its arrival to its end; each carries one request."""
 
-    __slots__ = ("_delivery", "_sender", "_session", "accepted", "direction", "ended_ns",
-                 "node", "received_ns", "trace")  # fmt: skip
+    __slots__ = ("_delivery", "_request", "_sender", "_session", "accepted", "direction",
+                 "ended_ns", "node", "received_ns", "trace")  # fmt: skip
 
     protocol: str | None = None
 
@@ -42,27 +42,32 @@ class Tunnel:
         """Take the connection with what comes along it."""
         node, playback = self.node, self.trace.playback
         assert self.accepted.tcp is not None, "only TCP is carried"
-        self._session = Session(
+        self._request = request
+        self._session = node.proxy.session(
             self.accepted.tcp,
             connection,
             node.chance.begin(),
-            upstreams=node.proxy.upstreams,
             forced=playback.claim(node.pod, self.direction) if playback else None,
         )
-        endpoint = self._session.start()
+        self._connect(self._session.start(self.received_ns))
+
+    def _connect(self, endpoint: Endpoint | None) -> None:
         if endpoint is None:
             self._leave(Reset.CONNECTION_TERMINATION)
-        else:
-            self._delivery = deliver(self, self.node, self.direction, endpoint, request, self.trace)
-            self._delivery.send()
+            return
+        place = self.node, self.direction, endpoint
+        self._delivery = deliver(self, *place, self._request, self.trace)
+        self._delivery.send()
 
     def answer(self, answer: Answer) -> None:
         """Take what comes back along the connection."""
         if isinstance(answer, Response):
             self._session.end()
             self._leave(answer)
+        elif answer is Reset.REMOTE_CONNECTION_FAILURE:
+            self._connect(self._session.failure())
         else:
-            self._session.failure()
+            self._session.end()
             self._leave(Reset.CONNECTION_TERMINATION)
 
     def disconnect(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.http import HttpChain
@@ -106,6 +107,17 @@ def admit(
         before = first(headers, "via")
         headers = replaced(headers, "via", f"{before}, {chain.via}" if before else chain.via)
     return Admitted(request=with_headers(request, headers), client=client or source)
+
+
+def release(chain: HttpChain, response: Response) -> Response:
+    """Return the response as it goes to the client."""
+    headers = response.headers
+    transformation = chain.server_header
+    if transformation == "OVERWRITE" or (
+        transformation == "APPEND_IF_ABSENT" and first(headers, "server") is None
+    ):
+        headers = replaced(headers, "server", chain.server_name)
+    return Response(status=response.status, headers=headers, body=response.body)
 
 
 def _last_address(forwarded: str | None, skip: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.envoy.filters.router_config import RouterConfig
+from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import PathRules
 from simulator.envoy.route_table import RouteTable
 from simulator.observe.explain import FieldRef
@@ -44,6 +45,8 @@ class HttpChain:
     path_rules: PathRules
     router: RouterConfig
     """The options of the last filter, the router."""
+    network_filters: tuple[NetworkFilter, ...] = ()
+    """What a connection passes before."""
     server_name: str = "envoy"
     server_header: str = "OVERWRITE"
     """`server_header_transformation`: `OVERWRITE`, `APPEND_IF_ABSENT` or `PASS_THROUGH`."""

@@ -15,8 +15,11 @@ from simulator.envoy.filters.lasting import EPOCH_NS, Lasting
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.listener import accept as accept_connection
+from simulator.envoy.network_filters import Connections
 from simulator.envoy.request import Request
+from simulator.envoy.session import Session
 from simulator.envoy.stream import Stream
+from simulator.envoy.tcp import TcpChain
 from simulator.envoy.upstream import Upstream
 
 
@@ -30,6 +33,7 @@ class Proxy:
         self.upstreams: dict[str, Upstream] = {}
         """By cluster name, with what is under way to each."""
         self._lasting = Lasting(epoch_ns)
+        self._connections = Connections()
         self.update(config)
 
     def update(self, config: Config) -> None:
@@ -73,6 +77,24 @@ class Proxy:
             connection=connection,
             explain=explain,
             forced=forced or NOTHING_FORCED,
+        )
+
+    def session(
+        self,
+        chain: TcpChain,
+        connection: Connection,
+        draws: Draws,
+        *,
+        forced: Forced | None = None,
+    ) -> Session:
+        """Return the machine for a connection that ended in `chain`."""
+        return Session(
+            chain,
+            connection,
+            draws,
+            upstreams=self.upstreams,
+            connections=self._connections,
+            forced=forced,
         )
 
 

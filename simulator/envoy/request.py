@@ -71,3 +71,5 @@ class StreamInfo:
 
 
 PLAIN = StreamInfo()
+BYTES = Request(method="", authority="", path="", scheme="")
+"""To a TCP proxy a request is bytes: there is nothing to read in it."""

@@ -2,30 +2,28 @@
 
 Models    envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
 Follows   envoy/source/common/tcp_proxy/tcp_proxy.cc
-Leaves    idle time-outs, further connect attempts, circuit breakers of connections
-          (docs/fidelity.md#tcp-proxy)
+Leaves    circuit breakers of connections, tunneling (docs/fidelity.md#tcp-proxy)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Context, Host
 from simulator.envoy.cluster import Discovery, Endpoint
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
-from simulator.envoy.request import Request
+from simulator.envoy.network_filters import Connections, Refusal, authorize, named_cluster
+from simulator.envoy.request import BYTES
 from simulator.envoy.tcp import TcpChain
 from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
 
-_BYTES = Request(method="", authority="", path="")
-"""To a TCP proxy a request is bytes: no header can name a destination."""
-
 
 class Session:
-    """One connection; `start` it, then `end` it or tell of its `failure`."""
+    """One connection; `start` it, then `end` it or tell of a `failure`."""
 
     def __init__(
         self,
@@ -34,31 +32,54 @@ class Session:
         draws: Draws,
         *,
         upstreams: Mapping[str, Upstream],
+        connections: Connections,
         forced: Forced | None = None,
     ) -> None:
         self._chain = chain
-        self._connection = connection
+        # Where TLS passes through, nobody has shown who they are.
+        self._connection = connection if chain.tls else replace(connection, peer=None)
         self._draws = draws
         self._upstreams = upstreams
+        self._connections = connections
         self._forced = forced or NOTHING_FORCED
         self._cluster: str | None = None
         self._host: Host | None = None
         self._flags: tuple[str, ...] = ()
         self._attempts = 0
+        self._entered = False
+        self._refusal: Refusal | None = None
 
-    def start(self) -> Endpoint | None:
+    def start(self, now: int) -> Endpoint | None:
         """Return where to connect to, or `None` if there is nothing and the client is cut off."""
+        filters = self._chain.filters
+        self._refusal = self._connections.enter(filters, now)
+        if self._refusal is not None:
+            self._flags = self._refusal.flags
+            return None
+        self._entered = True
         drawn = self._draws.next("tcp cluster") if len(self._chain.clusters) > 1 else 0
-        self._cluster = self._forced.cluster or self._chain.cluster(drawn)
-        upstream = self._upstreams.get(self._cluster)
+        named = named_cluster(filters, self._connection)
+        self._cluster = self._forced.cluster or named or self._chain.cluster(drawn)
+        endpoint = self._connect()
+        if endpoint is not None:
+            self._refusal = authorize(filters, self._connection)
+            if self._refusal is not None:
+                self.end()
+                return None
+        return endpoint
+
+    def _connect(self) -> Endpoint | None:
+        upstream = self._upstreams.get(self._cluster or "")
         if upstream is None:
             self._flags = ("NC",)
+            self._leave()
             return None
         self._host = self._choose(upstream)
         if self._host is None:
             self._flags = ("UH",)
+            self._leave()
             return None
-        self._attempts = 1
+        self._attempts += 1
         self._host.active += 1
         return self._host.endpoint
 
@@ -66,22 +87,33 @@ class Session:
         """Take the end of the connection, whoever closed it."""
         if self._host is not None:
             self._host.active -= 1
+        self._leave()
 
-    def failure(self) -> None:
-        """Take the endpoint's refusal; one attempt is all that there is."""
+    def failure(self) -> Endpoint | None:
+        """Take an endpoint's refusal; return where to connect to now, if anywhere."""
+        if self._host is not None:
+            self._host.active -= 1
+        if self._attempts < self._chain.max_connect_attempts:
+            return self._connect()
         self._flags = ("UF", "URX")
-        self.end()
+        self._leave()
+        return None
+
+    def _leave(self) -> None:
+        if self._entered:
+            self._entered = False
+            self._connections.leave(self._chain.filters)
 
     def record(self) -> Record:
         """Return what the access log would say."""
         return Record(
             route=None,
             virtual_host=None,
-            cluster=self._cluster,
+            cluster=None if "NC" in self._flags else self._cluster,
             endpoint=self._host.endpoint.key if self._host else None,
             attempts=self._attempts,
             flags=self._flags,
-            details="",
+            details=self._refusal.details if self._refusal is not None else "",
             status=None,
             request_headers_upstream=None,
         )
@@ -89,7 +121,10 @@ class Session:
     @property
     def node(self) -> Node:
         """Return what happened to the connection, as far as it went."""
-        name = self._cluster or ""
+        refused = (self._refusal.node,) if self._refusal is not None else ()
+        if self._cluster is None:
+            return self._told(refused)
+        name = self._cluster
         reason = "no such cluster" if "NC" in self._flags else "the TCP proxy names it"
         found = [
             Node(
@@ -104,20 +139,25 @@ class Session:
             key = self._host.endpoint.key
             reason = "the connection goes there, whatever the bytes say"
             found.append(Node(what="endpoint", name=key, outcome=Outcome.CHOSEN, reason=reason))
+        return self._told((*found, *refused))
+
+    def _told(self, children: tuple[Node, ...]) -> Node:
+        end = "is closed" if self._refusal is not None else "is carried as TCP"
         return Node(
             what="connection",
             name=f"{self._connection.address}:{self._connection.port}",
             outcome=Outcome.NOTE,
-            reason=f"is carried as TCP{' with ' + ','.join(self._flags) if self._flags else ''}",
+            reason=f"{end}{' with ' + ','.join(self._flags) if self._flags else ''}",
             field=self._chain.field,
-            children=tuple(found),
+            children=children,
         )
 
     def _choose(self, upstream: Upstream) -> Host | None:
-        forced = self._forced.endpoints
-        host = upstream.named(forced[0], "as observed", None) if forced else None
+        forced = self._forced.endpoints or ()
+        at = self._attempts
+        host = upstream.named(forced[at], "as observed", None) if at < len(forced) else None
         if host is not None:
             return host
         if upstream.cluster.type is Discovery.ORIGINAL_DST:
-            return upstream.original_destination(self._connection, _BYTES, None)
+            return upstream.original_destination(self._connection, BYTES, None)
         return upstream.choose(self._draws, Context())

@@ -19,7 +19,7 @@ from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host, Pick
 from simulator.envoy.choice import Choice
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
-from simulator.envoy.conn_manager import admit
+from simulator.envoy.conn_manager import admit, release
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import chain as filter_chain
@@ -29,6 +29,7 @@ from simulator.envoy.header_map import Headers, first, replaced, with_headers, w
 from simulator.envoy.headers import finalize_request, finalize_response, respond
 from simulator.envoy.http import HttpChain
 from simulator.envoy.local_reply import reply, told_of_reset
+from simulator.envoy.network_filters import authorize
 from simulator.envoy.outgoing import addressed, counted, with_pseudo_headers
 from simulator.envoy.reasons import Reasons, below
 from simulator.envoy.request import PLAIN, Request, StreamInfo
@@ -98,6 +99,11 @@ class Stream:
     def start(self, now: int) -> Command:
         """Take the request; it is complete."""
         self._take(Event.START)
+        refusal = authorize(self._chain.network_filters, self._connection)
+        if refusal is not None:
+            if self._reasons is not None:
+                self._reasons.add(refusal.node)
+            return self._finish(None, refusal.details)
         table = self._chain.route_table(self._routes)
         if table is None:
             return self._answer(404, "", "NR", "route_configuration_not_found")
@@ -442,13 +448,8 @@ class Stream:
             self._retry.release()
         if response is not None:
             self._status = response.status
-            headers = response.headers
-            absent = first(headers, "server") is None
-            transformation = self._chain.server_header
-            if transformation == "OVERWRITE" or (absent and transformation == "APPEND_IF_ABSENT"):
-                headers = replaced(headers, "server", self._chain.server_name)
-            response = Response(status=response.status, headers=headers, body=response.body)
-        told = f"{self._status}" if response is not None else "none: the client is gone"
+            response = release(self._chain, response)
+        told = f"{self._status}" if response is not None else "none: the connection is closed"
         flags = f", flags {','.join(self.flags)}" if self.flags else ""
         self._note("response", told, f"{details}{flags}")
         return Finish(

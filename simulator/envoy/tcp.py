@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.observe.explain import FieldRef
 
 
@@ -28,6 +29,10 @@ class TcpChain:
     clusters: tuple[TcpCluster, ...]
     idle_timeout_ns: int = 3_600_000_000_000
     max_connect_attempts: int = 1
+    tls: bool = False
+    """Whether the chain terminates TLS; if not, the bytes may still be TLS."""
+    filters: tuple[NetworkFilter, ...] = ()
+    """What a connection passes before."""
 
     def cluster(self, random: int) -> str:
         """Return the cluster that a random value chooses by weight."""

@@ -9,6 +9,7 @@ from typing import Any
 from simulator.envoy.chain_match import Network
 from simulator.envoy.match import BadRegexError, compiled
 from simulator.envoy.rejected import Scope
+from simulator.envoy.token_bucket import Bucket
 
 _DENOMINATORS = (100, 10_000, 1_000_000)
 _HEADER_BAD = re.compile(r"[\0\n\r]")
@@ -72,3 +73,19 @@ def networks(ranges: Any, scope: Scope) -> tuple[Network, ...]:  # noqa: ANN401 
             raise scope.reject(f"malformed IP address: {one.address_prefix}") from error
         found.append(network)
     return tuple(found)
+
+
+def token_bucket(message: Any, scope: Scope) -> Bucket:  # noqa: ANN401 - protobuf
+    """Compile an envoy.type.v3.TokenBucket."""
+    if not message.max_tokens:
+        raise scope.reject("TokenBucketValidationError.MaxTokens: value must be greater than 0")
+    interval = nanoseconds(message.fill_interval)
+    if interval <= 0:
+        raise scope.reject("TokenBucketValidationError.FillInterval: value must be greater than 0s")
+    return Bucket(
+        max_tokens=int(message.max_tokens),
+        tokens_per_fill=(
+            int(message.tokens_per_fill.value) if message.HasField("tokens_per_fill") else 1
+        ),
+        fill_interval_ns=interval,
+    )

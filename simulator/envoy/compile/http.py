@@ -12,8 +12,10 @@ from typing import Any
 from simulator.envoy.compile.fields import optional_ns
 from simulator.envoy.compile.filters import filter_config
 from simulator.envoy.compile.routes import route_table
+from simulator.envoy.filters.rbac_config import RbacConfig
 from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.http import HttpChain, HttpFilter
+from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import EscapedSlashes, PathRules
 from simulator.envoy.rejected import Scope
 from simulator.envoy_api import name_of
@@ -32,8 +34,11 @@ _MODELLED = """
 """
 
 
-def http_chain(message: Any, scope: Scope) -> HttpChain:  # noqa: ANN401 - protobuf
-    """Compile an HttpConnectionManager."""
+def http_chain(message: Any, before: tuple[NetworkFilter, ...], scope: Scope) -> HttpChain:  # noqa: ANN401
+    """Compile an HttpConnectionManager, with the network filters before it."""
+    for one in before:
+        if not isinstance(one, RbacConfig):
+            scope.skip("", "connections that carry HTTP are not limited")
     scope.only(message, _MODELLED)
     which = message.WhichOneof("route_specifier")
     if which is None:
@@ -52,6 +57,7 @@ def http_chain(message: Any, scope: Scope) -> HttpChain:  # noqa: ANN401 - proto
         stat_prefix=message.stat_prefix,
         table=table,
         route_config_name=message.rds.route_config_name if which == "rds" else "",
+        network_filters=before,
         filters=filters,
         router=filters[-1].config if filters else RouterConfig(),
         path_rules=PathRules(

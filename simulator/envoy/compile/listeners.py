@@ -10,15 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.envoy.chain_match import Candidate, ChainMatch
-from simulator.envoy.compile.fields import networks, optional_ns
+from simulator.envoy.compile.fields import networks
 from simulator.envoy.compile.http import http_chain, is_http
+from simulator.envoy.compile.network_filters import TCP, network_filter, tcp_chain
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import FilterChain, Listener
+from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.rejected import Scope
-from simulator.envoy.tcp import TcpChain, TcpCluster
+from simulator.envoy.tcp import TcpChain
 from simulator.envoy_api import name_of, unpack
 
-_TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _INSPECTORS = ("envoy.extensions.filters.listener.", "envoy.extensions.filters.udp.")
 _LISTENER = """
     name address filter_chains use_original_dst default_filter_chain listener_filters
@@ -145,6 +146,8 @@ def _chain(message: Any, index: int, scope: Scope) -> FilterChain:  # noqa: ANN4
     scope.only(message, _CHAIN)
     http: HttpChain | None = None
     tcp: TcpChain | None = None
+    before: list[NetworkFilter] = []
+    tls = "tls" in message.transport_socket.typed_config.type_url
     for at, one in enumerate(message.filters):
         inner = scope.at("filters", at).at("typed_config")
         try:
@@ -155,44 +158,16 @@ def _chain(message: Any, index: int, scope: Scope) -> FilterChain:  # noqa: ANN4
                 f"Didn't find a registered implementation for '{one.name}' with type URL: '{kind}'"
             ) from None
         if is_http(config):
-            http = http_chain(config, inner)
-        elif name_of(config) == _TCP:
-            tcp = tcp_chain(config, inner)
-        else:
-            inner.skip("", f"the network filter {one.name} lets every connection pass unchanged")
+            http = http_chain(config, tuple(before), inner)
+        elif name_of(config) == TCP:
+            tcp = tcp_chain(config, tuple(before), inner, tls=tls)
+        elif (found := network_filter(one.name, config, inner)) is not None:
+            before.append(found)
     return FilterChain(
         name=message.name,
         index=index,
         field=scope.ref,
         http=http,
         tcp=tcp,
-        tls="tls" in message.transport_socket.typed_config.type_url,
-    )
-
-
-def tcp_chain(message: Any, scope: Scope) -> TcpChain:  # noqa: ANN401 - protobuf
-    """Compile a TcpProxy."""
-    scope.only(
-        message,
-        """stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts access_log
-        access_log_options""",
-    )
-    which = message.WhichOneof("cluster_specifier")
-    if which is None:
-        raise scope.reject("TcpProxyValidationError.ClusterSpecifier: value is required")
-    if which == "cluster":
-        clusters: tuple[TcpCluster, ...] = (TcpCluster(name=message.cluster),)
-    else:
-        clusters = tuple(
-            TcpCluster(name=one.name, weight=int(one.weight))
-            for one in message.weighted_clusters.clusters
-        )
-    idle = optional_ns(message, "idle_timeout")
-    attempts = message.max_connect_attempts
-    return TcpChain(
-        field=scope.ref,
-        stat_prefix=message.stat_prefix,
-        clusters=clusters,
-        idle_timeout_ns=3_600_000_000_000 if idle is None else idle,
-        max_connect_attempts=int(attempts.value) if attempts.value else 1,
+        tls=tls,
     )

@@ -42,6 +42,8 @@ def rbac(message: Any, scope: Scope) -> RbacConfig:  # noqa: ANN401 - protobuf
     """Compile an HTTP or a network RBAC filter."""
     http = "rules_stat_prefix" in type(message).DESCRIPTOR.fields_by_name
     scope.only(message, _HTTP if http else _NETWORK)
+    if not http and _asks_for_a_header(message):
+        raise scope.reject("Found header rule, not supported by RBAC network filter")
     return RbacConfig(
         field=scope.ref,
         rules=_rules(message, "rules", scope),
@@ -49,6 +51,22 @@ def rbac(message: Any, scope: Scope) -> RbacConfig:  # noqa: ANN401 - protobuf
         stat_prefix=message.rules_stat_prefix if http else message.stat_prefix,
         shadow_stat_prefix=message.shadow_rules_stat_prefix,
     )
+
+
+def _asks_for_a_header(message: Any) -> bool:  # noqa: ANN401 - protobuf
+    """Say whether a permission or principal anywhere below asks for a header."""
+    for field, value in message.ListFields():
+        if field.name == "header":
+            return True
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            inner = list(value.values())
+        else:
+            inner = list(value) if field.is_repeated else [value]
+        if any(_asks_for_a_header(one) for one in inner):
+            return True
+    return False
 
 
 def rbac_per_route(message: Any, scope: Scope) -> RbacConfig:  # noqa: ANN401 - protobuf

@@ -210,14 +210,20 @@ def with_access_log(listener: dict[str, Any], path: Path) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    listeners: Sequence[dict[str, Any]], clusters: Sequence[dict[str, Any]], folder: Path
+    listeners: Sequence[dict[str, Any]],
+    clusters: Sequence[dict[str, Any]],
+    folder: Path,
+    *,
+    logged: bool = True,
 ) -> Iterator[Envoy]:
-    """Run an Envoy with static resources until the block ends."""
+    """Run an Envoy with static resources until the block ends; `logged`: all listeners are HTTP."""
     log = folder / "access.log"
     bootstrap = {
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
         "static_resources": {
-            "listeners": [with_access_log(each, log) for each in listeners],
+            "listeners": [with_access_log(each, log) for each in listeners]
+            if logged
+            else listeners,
             "clusters": list(clusters),
         },
     }

@@ -7,6 +7,7 @@ import pytest
 from simulator.envoy.cluster import Cluster, Discovery, Endpoint
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced, Listed
+from simulator.envoy.network_filters import Connections
 from simulator.envoy.session import Session
 from simulator.envoy.tcp import TcpChain, TcpCluster
 from simulator.envoy.upstream import Upstream
@@ -28,7 +29,14 @@ def session(
     clusters = tuple(TcpCluster(name=name, weight=weight) for name in names)
     chain = TcpChain(field=FieldRef("listeners", "l"), stat_prefix="", clusters=clusters)
     upstreams = {one.name: Upstream(one) for one in CLUSTERS}
-    return Session(chain, CONNECTION, draws or Listed(), upstreams=upstreams, forced=forced)
+    return Session(
+        chain,
+        CONNECTION,
+        draws or Listed(),
+        upstreams=upstreams,
+        connections=Connections(),
+        forced=forced,
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,11 +52,11 @@ def test_a_connection_goes_where_its_cluster_says(
     cluster: str, key: str | None, flags: tuple[str, ...], attempts: int
 ) -> None:
     one = session(cluster)
-    endpoint = one.start()
+    endpoint = one.start(0)
     record = one.record()
 
     assert (endpoint.key if endpoint else None) == key
-    assert (record.cluster, record.endpoint) == (cluster, key)
+    assert (record.cluster, record.endpoint) == (None if "NC" in flags else cluster, key)
     assert (record.flags, record.attempts, record.status) == (flags, attempts, None)
 
 
@@ -56,7 +64,7 @@ def test_weights_share_out_connections() -> None:
     chosen = []
     for drawn in range(4):
         one = session("one", "two", draws=Listed(values={"tcp cluster": [drawn]}), weight=2)
-        one.start()
+        one.start(0)
         chosen.append(one.record().cluster)
 
     assert chosen == ["one", "one", "two", "two"]
@@ -64,7 +72,7 @@ def test_weights_share_out_connections() -> None:
 
 def test_a_refused_connection_is_not_tried_again() -> None:
     one = session("one")
-    one.start()
+    one.start(0)
     one.failure()
 
     assert one.record().flags == ("UF", "URX")
@@ -75,8 +83,10 @@ def test_active_connections_are_counted_until_they_end() -> None:
     chain = TcpChain(
         field=FieldRef("listeners", "l"), stat_prefix="", clusters=(TcpCluster(name="one"),)
     )
-    one = Session(chain, CONNECTION, Listed(), upstreams={"one": upstream})
-    one.start()
+    one = Session(
+        chain, CONNECTION, Listed(), upstreams={"one": upstream}, connections=Connections()
+    )
+    one.start(0)
     during = upstream.hosts["10.0.0.1:1"].active
     one.end()
 
@@ -85,13 +95,13 @@ def test_active_connections_are_counted_until_they_end() -> None:
 
 def test_observed_choices_are_made_again() -> None:
     one = session("one", forced=Forced(cluster="two", endpoints=("10.0.0.2:2",)))
-    endpoint = one.start()
+    endpoint = one.start(0)
 
     assert endpoint == ENDPOINTS[1]
 
 
 def test_the_reasons_name_cluster_and_endpoint() -> None:
     one = session("one")
-    one.start()
+    one.start(0)
 
     assert [child.name for child in one.node.children] == ["one", "10.0.0.1:1"]
