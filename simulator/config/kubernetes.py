@@ -70,8 +70,7 @@ class Service(Kubernetes):
     also = (
         "allocateLoadBalancerNodePorts clusterIPs externalIPs externalTrafficPolicy "
         "healthCheckNodePort internalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerClass "
-        "loadBalancerIP loadBalancerSourceRanges sessionAffinityConfig topologyKeys "
-        "trafficDistribution"
+        "loadBalancerIP loadBalancerSourceRanges sessionAffinityConfig topologyKeys"
     )
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
@@ -82,6 +81,7 @@ class Service(Kubernetes):
     ports: tuple[ServicePort, ...] = ()
     publish_not_ready_addresses: Bool = False
     session_affinity: Literal["None", "ClientIP"] = "None"
+    traffic_distribution: Text = ""
 
 
 class ContainerPort(Kubernetes):

@@ -12,7 +12,7 @@ from typing import Any
 
 from simulator.istiod import names, traffic_policy
 from simulator.istiod.destination_rule import Placed, Rule
-from simulator.istiod.endpoints import locality_endpoints
+from simulator.istiod.endpoints import locality_endpoints, preferred
 from simulator.istiod.inbound import InboundPort
 from simulator.istiod.part import Part, address, duration, istio_metadata
 from simulator.istiod.protocol import Protocol
@@ -65,11 +65,7 @@ def _of_service(scope: Scope, service: Service, name: _Name) -> Iterator[Part]:
 def _of_port(
     scope: Scope, service: Service, port: Port, rule: Rule | None, name: _Name
 ) -> Iterator[Part]:
-    blocks: Blocks = {}
-    if rule is not None:
-        blocks = traffic_policy.blocks(
-            rule.policy, port.number, rule.policy_source, "spec.trafficPolicy"
-        )
+    blocks = traffic_policy.of_cluster(rule, port.number, None)
     base = _outbound(scope, service, port, None, name)
     if base is None:
         return
@@ -84,11 +80,9 @@ def _of_port(
         if subset is None:
             continue
         assert rule is not None
-        own = traffic_policy.blocks(
-            placed.subset.traffic_policy, port.number, placed.source, f"{placed.at}.trafficPolicy"
-        )
+        own = traffic_policy.of_cluster(rule, port.number, placed)
         fields = {**subset[1], "config": _config(rule), "subset": placed.subset.name}
-        yield _finished(scope, subset[0], port, {**blocks, **own}, fields)
+        yield _finished(scope, subset[0], port, own, fields)
 
 
 def _config(rule: Rule) -> str:
@@ -113,12 +107,15 @@ def _outbound(
             "common_lb_config": {"healthy_panic_threshold": {"value": 0.0}},
         }
     )
+    near = preferred(scope, service, port, placed)
+    if near is not None and near.weighted and kind != "ORIGINAL_DST":
+        cluster.value["common_lb_config"]["locality_weighted_lb_config"] = {}
     if placed is not None:
         cluster.note("", placed.source, placed.at)
     else:
         cluster.note("", service.source, "")
     if kind in {"STRICT_DNS", "LOGICAL_DNS"}:
-        endpoints = locality_endpoints(service, port, placed)
+        endpoints = locality_endpoints(scope, service, port, placed)
         if not endpoints:
             return None
         cluster.value |= {

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulator.istiod import names
+from simulator.istiod import names, traffic_policy
 from simulator.istiod.destination_rule import Placed
+from simulator.istiod.locality import Preference, grouped, preference
 from simulator.istiod.part import Part, address, istio_metadata, wrapped
 from simulator.istiod.protocol import Protocol
 from simulator.istiod.registry import Endpoint, Locality, Port, Resolution, Service
@@ -18,6 +19,7 @@ from simulator.istiod.scope import Scope
 
 
 def assignment(
+    scope: Scope,
     service: Service,
     port: Port,
     placed: Placed | None,
@@ -35,29 +37,47 @@ def assignment(
         part.note("", placed.source, placed.at)
     else:
         part.note("", service.source, "spec.selector" if service.selector else "")
-    part.list("endpoints", locality_endpoints(service, port, placed, unready=unready))
+    part.list("endpoints", locality_endpoints(scope, service, port, placed, unready=unready))
     return part
 
 
 def locality_endpoints(
-    service: Service, port: Port, placed: Placed | None, *, unready: bool = True
+    scope: Scope, service: Service, port: Port, placed: Placed | None, *, unready: bool = True
 ) -> list[Part]:
-    """Return the endpoints grouped by locality, in the order of localities."""
+    """Return the endpoints grouped by locality and priority, in the order of localities."""
     wanted = dict(placed.subset.labels or {}) if placed is not None else {}
-    groups: dict[Locality, list[Endpoint]] = {}
-    for each in service.endpoints_of(port):
-        if any(each.labels.get(name) != value for name, value in wanted.items()):
-            continue
-        if each.ready or unready:
-            groups.setdefault(each.locality, []).append(each)
+    found = [
+        each
+        for each in service.endpoints_of(port)
+        if all(each.labels.get(name) == value for name, value in wanted.items())
+        and (each.ready or unready)
+    ]
+    near = preferred(scope, service, port, placed)
     parts = []
-    for locality in sorted(groups):
-        group = sorted(groups[locality], key=lambda one: (_order(one.address), one.port))
-        part = Part(value={"locality": _locality(locality)})
-        part.list("lb_endpoints", [_endpoint(each, service) for each in group])
-        part.value["load_balancing_weight"] = wrapped(sum(each.weight for each in group))
+    for group in grouped(found, near, scope.pod):
+        endpoints = sorted(group.endpoints, key=lambda one: (_order(one.address), one.port))
+        part = Part(value={"locality": _locality(group.locality)})
+        part.list("lb_endpoints", [_endpoint(each, service) for each in endpoints])
+        part.value["load_balancing_weight"] = wrapped(group.weight)
+        if group.priority:
+            part.value["priority"] = group.priority
         parts.append(part)
     return parts
+
+
+def preferred(
+    scope: Scope, service: Service, port: Port, placed: Placed | None
+) -> Preference | None:
+    """Return how locality weighs in the choice of a cluster's endpoints."""
+    rule = scope.destination_rule(service.hostname)
+    blocks = traffic_policy.of_cluster(rule, port.number, placed)
+    balancer = blocks.get("load_balancer")
+    return preference(
+        scope.mesh.config.locality_lb_setting,
+        balancer.value.locality_lb_setting if balancer is not None else None,
+        service,
+        outlier_detection="outlier_detection" in blocks,
+    )
 
 
 def _order(text: str) -> tuple[int, ...] | tuple[str]:
@@ -116,9 +136,9 @@ def assignments(
         for port in service.ports:
             if port.protocol is Protocol.UDP:
                 continue
-            yield assignment(service, port, None, unready=True, named=named)
+            yield assignment(scope, service, port, None, unready=True, named=named)
             for placed in rule.subsets if rule is not None else ():
-                yield assignment(service, port, placed, unready=True, named=named)
+                yield assignment(scope, service, port, placed, unready=True, named=named)
 
 
 def _asked_for(scope: Scope, service: Service) -> bool:

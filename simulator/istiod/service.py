@@ -102,6 +102,8 @@ class Service:
     """The host that an ExternalName Service stands for."""
     exported_to: frozenset[str] = frozenset()
     labels: dict[str, str] = field(default_factory=dict)
+    traffic_distribution: str = ""
+    """Its wish for near endpoints, such as `PreferClose`."""
     endpoints: tuple[Endpoint, ...] = ()
     source: Object | None = None
     """None for what stands in the mesh by default."""

@@ -22,7 +22,7 @@ from simulator.istiod.service import (
     Resolution,
     Service,
 )
-from simulator.istiod.services import endpoint_of, selects
+from simulator.istiod.services import TRAFFIC_DISTRIBUTION, endpoint_of, selects
 from simulator.istiod.virtual_service import age
 
 _RESOLUTIONS = {
@@ -111,6 +111,7 @@ def _service(
         selector=dict(spec.workload_selector.labels) if spec.workload_selector else {},
         exported_to=frozenset(spec.export_to) or exported_to,
         labels=dict(source.labels),
+        traffic_distribution=source.annotations.get(TRAFFIC_DISTRIBUTION, ""),
         endpoints=endpoints,
         source=source,
     )

@@ -16,6 +16,7 @@ from simulator.istiod.protocol import Protocol
 from simulator.istiod.service import UNSPECIFIED, Endpoint, Port, Resolution, Service
 
 EXPORT_TO = "networking.istio.io/exportTo"
+TRAFFIC_DISTRIBUTION = "networking.istio.io/traffic-distribution"
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 
@@ -68,6 +69,9 @@ def _read(source: Object, exported_to: frozenset[str]) -> Service:
         external_name=(spec.external_name or "") if alias else "",
         exported_to=_exported(source) or exported_to,
         labels=dict(source.labels),
+        traffic_distribution=(
+            spec.traffic_distribution or source.annotations.get(TRAFFIC_DISTRIBUTION, "")
+        ),
         source=source,
     )
 

@@ -19,6 +19,7 @@ from simulator.config.istio import (
 )
 from simulator.config.objects import Object
 from simulator.envoy_api import message, pack
+from simulator.istiod.destination_rule import Placed, Rule
 from simulator.istiod.part import Part, duration, wrapped
 from simulator.istiod.protocol import Protocol
 
@@ -63,6 +64,17 @@ def _of(policy: Any, source: Object, at: str) -> Blocks:  # noqa: ANN401 - a pol
         for field, written in _BLOCKS.items()
         if (value := getattr(policy, field)) is not None
     }
+
+
+def of_cluster(rule: Rule | None, port: int, placed: Placed | None) -> Blocks:
+    """Return the blocks for a service's port, or for one of its subsets: its own come first."""
+    if rule is None:
+        return {}
+    found = blocks(rule.policy, port, rule.policy_source, "spec.trafficPolicy")
+    if placed is None:
+        return found
+    own = placed.subset.traffic_policy
+    return {**found, **blocks(own, port, placed.source, f"{placed.at}.trafficPolicy")}
 
 
 def connection_pool(cluster: Part, block: Block | None, options: dict[str, Any]) -> None:

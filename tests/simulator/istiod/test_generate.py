@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.config.load import load_texts
@@ -42,6 +42,7 @@ def test_what_a_proxy_gets(path: Path, golden: Golden) -> None:
 
 @pytest.mark.parametrize("path", STAGES, ids=lambda path: path.stem)
 @given(seed=st.integers(0, 10_000))
+@settings(deadline=None)
 def test_the_order_of_documents_does_not_matter(path: Path, seed: int) -> None:
     text = path.read_text(encoding="utf-8")
     documents = [*SHOP.split("\n---\n"), *text.split("\n---\n")]
