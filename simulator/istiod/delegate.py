@@ -21,8 +21,8 @@ def fold(root: HTTPRoute, delegate: HTTPRoute) -> HTTPRoute | None:
 
     The delegate's own fields win over the root's.
     """
-    matches = _matches(root.match or (), delegate.match or ())
-    if matches is None:
+    conditions = matches(root.match or (), delegate.match or ())
+    if conditions is None:
         return None
     name = "-".join(each for each in (root.name, delegate.name) if each)
     inherited = {
@@ -30,18 +30,22 @@ def fold(root: HTTPRoute, delegate: HTTPRoute) -> HTTPRoute | None:
         for field in _INHERITED
         if getattr(delegate, field) is None and getattr(root, field) is not None
     }
-    return delegate.model_copy(update={**inherited, "match": matches, "name": name})
+    return delegate.model_copy(update={**inherited, "match": conditions, "name": name})
 
 
-def _matches(
+def matches(
     root: tuple[HTTPMatchRequest, ...], delegate: tuple[HTTPMatchRequest, ...]
 ) -> tuple[HTTPMatchRequest, ...] | None:
+    """Return the conditions under which both routes apply; None if there are none."""
     if not root or not delegate:
         return root or delegate
-    found = [
-        _match(outer, inner) for inner in delegate for outer in root if not _conflict(outer, inner)
-    ]
-    return tuple(found) or None
+    found: list[HTTPMatchRequest] = []
+    for inner in delegate:
+        fitting = [_match(outer, inner) for outer in root if not conflict(outer, inner)]
+        if not fitting:
+            return None  # one condition beyond the root's, and none of the route applies
+        found += fitting
+    return tuple(found)
 
 
 def _match(root: HTTPMatchRequest, delegate: HTTPMatchRequest) -> HTTPMatchRequest:
@@ -59,10 +63,13 @@ def _match(root: HTTPMatchRequest, delegate: HTTPMatchRequest) -> HTTPMatchReque
     return delegate.model_copy(update=update)
 
 
-def _conflict(root: HTTPMatchRequest, leaf: HTTPMatchRequest) -> bool:
+def conflict(root: HTTPMatchRequest, leaf: HTTPMatchRequest) -> bool:
+    """Say whether no request meets both conditions, or nobody can tell."""
     if root.port and leaf.port and root.port != leaf.port:
         return True
     if root.source_namespace and leaf.source_namespace not in {None, "", root.source_namespace}:
+        return True
+    if root.gateways and not set(leaf.gateways) <= set(root.gateways):
         return True
     if any(
         not _narrower(getattr(root, field), getattr(leaf, field))

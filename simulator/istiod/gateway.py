@@ -115,7 +115,8 @@ def _hosts(scope: Scope, served: list[Served]) -> dict[str, Part]:
         redirects = each.server.tls is not None and each.server.tls.https_redirect
         context = _context(scope, each)
         for virtual_service in scope.of_gateway(each.name):
-            shared = _intersection(each.hosts(virtual_service.namespace), virtual_service)
+            wanted = (host.lower() for host in virtual_service.hosts)
+            shared = names.intersection(wanted, each.hosts(virtual_service.namespace))
             routes = route.routes(virtual_service, context) if shared else []
             if not routes:
                 continue
@@ -159,20 +160,3 @@ def _context(scope: Scope, served: Served) -> route.Context:
         service=scope.services.get,
         hash_policy=lambda target, namespace: of_destination(scope, target, namespace),
     )
-
-
-def _intersection(offered: list[str], virtual_service: VirtualService) -> list[str]:
-    """Return the hosts that a server and a VirtualService have in common."""
-    shared: list[str] = []
-    for wanted in virtual_service.hosts:
-        host = wanted.lower()
-        for each in offered:
-            if names.subset_of(host, each):
-                both = host
-            elif names.subset_of(each, host):
-                both = each
-            else:
-                continue
-            if both not in shared:
-                shared.append(both)
-    return shared

@@ -105,5 +105,7 @@ def string_match(value: StringMatch) -> dict[str, Any]:
 def catches_all(route: Mapping[str, Any]) -> bool:
     """Say whether no request gets past a route."""
     match = route["match"]
-    everything = match.get("prefix") == "/" or match.get("safe_regex") == {"regex": ".*"}
-    return everything and not match.get("headers") and not match.get("query_parameters")
+    everything = "/" in {match.get("prefix"), match.get("path_separated_prefix")}
+    if not everything and match.get("safe_regex", {}).get("regex") != ".*":
+        return False
+    return not any(match.get(each) for each in ("headers", "query_parameters", "dynamic_metadata"))

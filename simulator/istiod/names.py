@@ -73,6 +73,28 @@ def most_specific(host: str, candidates: Iterable[str]) -> str | None:
     return min(covering, key=by_specificity) if covering else None
 
 
+def intersection(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    """Return the narrower of each two hosts of which one is a part of the other."""
+    others = list(second)
+    shared: list[str] = []
+    for one in first:
+        for other in others:
+            both = one if subset_of(one, other) else other if subset_of(other, one) else None
+            if both is not None and both not in shared:
+                shared.append(both)
+    return shared
+
+
+def for_namespace(hosts: Iterable[str], namespace: str) -> list[str]:
+    """Return those of some hosts, as [NAMESPACE/]HOST, that are for a namespace."""
+    found = []
+    for each in hosts:
+        home, _, host = each.rpartition("/")
+        if home in {"", "*", namespace}:
+            found.append(host)
+    return found
+
+
 def outbound(host: str, port: int, subset: str = "") -> str:
     """Return an outbound cluster's name."""
     return f"outbound|{port}|{subset}|{host}"
@@ -100,7 +122,7 @@ def listener(address: str, port: int) -> str:
 
 def virtual_host(host: str, port: int) -> str:
     """Return a virtual host's name."""
-    return f"{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def aliases(host: str, namespace: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from simulator.istiod import names
@@ -208,9 +208,19 @@ def _http(stat_prefix: str, route: str, service: Service, *, detects: bool) -> P
 
 def _merge(entry: _Entry, chains: list[Part]) -> None:
     for chain in chains:
-        match = chain.value.get("filter_chain_match", {})
-        if all(each.value.get("filter_chain_match", {}) != match for each in entry.chains):
+        if all(_match(each) != _match(chain) for each in entry.chains):
             entry.chains.append(chain)
+
+
+def _match(chain: Part) -> dict[str, Any]:
+    """Return what Envoy makes of a chain's match: networks without the host's bits."""
+    match = dict(chain.value.get("filter_chain_match", {}))
+    if "prefix_ranges" in match:
+        match["prefix_ranges"] = [
+            ip_network(f"{one['address_prefix']}/{one['prefix_len']['value']}", strict=False)
+            for one in match["prefix_ranges"]
+        ]
+    return match
 
 
 def _listener(scope: Scope, entry: _Entry) -> Part:

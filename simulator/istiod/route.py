@@ -13,6 +13,7 @@ from typing import Any
 from simulator.config.istio import (
     Destination,
     HTTPMatchRequest,
+    HTTPMirrorPolicy,
     HTTPRoute,
     HTTPRouteDestination,
 )
@@ -86,7 +87,7 @@ def routes(virtual_service: VirtualService, context: Context) -> list[Part]:
             found.append(_route(rule, None, "", virtual_service, context))
             return found
         for at, match in enumerate(rule.spec.match):
-            if not _applies(match, context):
+            if not source_match(match, context):
                 continue
             route = _route(rule, match, f"match[{at}]", virtual_service, context)
             found.append(route)
@@ -95,7 +96,8 @@ def routes(virtual_service: VirtualService, context: Context) -> list[Part]:
     return found
 
 
-def _applies(match: HTTPMatchRequest, context: Context) -> bool:
+def source_match(match: HTTPMatchRequest, context: Context) -> bool:
+    """Say whether what of a condition is known of the proxy beforehand holds."""
     if match.port and match.port != context.port:
         return False
     if match.gateways:
@@ -182,11 +184,9 @@ def _rewrite(action: Part, spec: HTTPRoute, source: Object, at: str) -> str:
 def _mirrors(spec: HTTPRoute, source: Object, at: str, context: Context) -> Iterable[Part]:
     targets: list[tuple[Destination, dict[str, Any] | None, str]] = []
     if spec.mirror is not None:
-        targets.append((spec.mirror, _mirror_share(spec), f"{at}.mirror"))
+        targets.append((spec.mirror, mirror_share(spec), f"{at}.mirror"))
     for index, each in enumerate(spec.mirrors or ()):
-        share: dict[str, Any] | None = route_filters.hundredths(100)
-        if each.percentage is not None:
-            share = route_filters.millionths(each.percentage) if each.percentage.value > 0 else None
+        share = mirror_policy_share(each)
         if each.destination is not None:
             targets.append((each.destination, share, f"{at}.mirrors[{index}]"))
     for destination, share, place in targets:
@@ -200,7 +200,16 @@ def _mirrors(spec: HTTPRoute, source: Object, at: str, context: Context) -> Iter
         yield part
 
 
-def _mirror_share(spec: HTTPRoute) -> dict[str, Any] | None:
+def mirror_policy_share(policy: HTTPMirrorPolicy) -> dict[str, Any] | None:
+    """Return the share of requests that one of several mirrors gets; None for none."""
+    if policy.percentage is None:
+        return route_filters.hundredths(100)
+    share = policy.percentage
+    return route_filters.millionths(share) if share.value > 0 else None
+
+
+def mirror_share(spec: HTTPRoute) -> dict[str, Any] | None:
+    """Return the share of requests that a route's one mirror gets; None for none."""
     if spec.mirror_percentage is not None:
         share = spec.mirror_percentage
         return route_filters.millionths(share) if share.value > 0 else None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from simulator.config.istio import Server
 from simulator.config.objects import Object
 from simulator.istiod import protocol
+from simulator.istiod.names import for_namespace
 from simulator.istiod.protocol import Protocol
 from simulator.istiod.registry import Mesh, Pod
 from simulator.istiod.service import UNSPECIFIED
@@ -83,13 +84,11 @@ class Served:
 
     def hosts(self, namespace: str) -> list[str]:
         """Return the hosts that VirtualServices of a namespace may bring routes for."""
-        found = []
-        for each in self.server.hosts:
-            home, _, host = each.rpartition("/")
-            home = self.gateway.namespace if home == "." else home
-            if home in {"", "*", namespace}:
-                found.append(host.lower())
-        return found
+        own = self.gateway.namespace
+        written = [
+            f"{own}/{each[2:]}" if each.startswith("./") else each for each in self.server.hosts
+        ]
+        return [each.lower() for each in for_namespace(written, namespace)]
 
     @property
     def names(self) -> list[str]:

@@ -6,7 +6,7 @@ Follows   istio pilot/pkg/networking/core/tls.go, networkfilter.go
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -56,7 +56,8 @@ def chain_match(subnets: Sequence[str], server_names: Iterable[str] = ()) -> dic
         except ValueError:
             continue
         if str(network.network_address) != UNSPECIFIED:
-            prefix = {"address_prefix": str(network.network_address)}
+            # As written: Envoy takes the host's bits away itself.
+            prefix = {"address_prefix": each.partition("/")[0]}
             ranges.append({**prefix, "prefix_len": wrapped(network.prefixlen)})
     wanted = sorted(server_names)
     found: dict[str, Any] = {}
@@ -146,14 +147,25 @@ def _tls(
 
 
 def _applies(match: L4MatchAttributes | TLSMatchAttributes, scope: Scope, port: Port) -> bool:
-    if match.port and match.port != port.number:
+    pod = scope.pod
+    return l4_match(match, pod.labels, pod.namespace, port.number, {names.MESH_GATEWAY})
+
+
+def l4_match(
+    match: L4MatchAttributes | TLSMatchAttributes,
+    labels: Mapping[str, str],
+    namespace: str,
+    port: int,
+    gateways: Container[str],
+) -> bool:
+    """Say whether what of a condition is known of the proxy beforehand holds."""
+    if match.port and match.port != port:
         return False
-    if match.gateways and names.MESH_GATEWAY not in match.gateways:
+    if match.gateways and not any(each in gateways for each in match.gateways):
         return False
-    labels: Mapping[str, str] = scope.pod.labels
     if any(labels.get(name) != value for name, value in match.source_labels.items()):
         return False
-    return not match.source_namespace or match.source_namespace == scope.pod.namespace
+    return not match.source_namespace or match.source_namespace == namespace
 
 
 def proxy(

@@ -1,0 +1,1 @@
+"""What each of Istio's unit tests asks, by subject; a check returns what we have and should."""
