@@ -197,6 +197,7 @@ def _mirrors(spec: HTTPRoute, source: Object, at: str, context: Context) -> Iter
         part.put("cluster", cluster_of(destination, source.namespace, context))
         part.put("runtime_fraction", {"default_value": share})
         part.put("trace_sampled", wrapped(value=False))
+        part.put("disable_shadow_host_suffix_append", value=True)
         yield part
 
 

@@ -16,14 +16,9 @@ from typing import Any
 
 from simulator.config.istio import ServerTLSSettings
 from simulator.config.objects import Manifests, Object
-from simulator.envoy_api import message, pack
-from simulator.istiod.part import Part, duration, wrapped
+from simulator.istiod.authn.tls import OWN, ROOT, sds, tls_socket
+from simulator.istiod.part import Part, wrapped
 
-_CONTEXT = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
-WORKLOAD_CERTIFICATE = "default"
-"""The secret with the workload's own certificate."""
-WORKLOAD_ROOT = "ROOTCA"
-"""The secret with the mesh's roots."""
 HTTP_ALPN = ("h2", "http/1.1")
 _PEER_ALPN = ("istio-peer-exchange", *HTTP_ALPN)
 _KUBERNETES = "kubernetes://"
@@ -33,36 +28,28 @@ _VALIDATED = _CLIENT_CERTIFICATE | {"OPTIONAL_MUTUAL"}
 _VERSIONS = {f"TLSV1_{minor}": f"TLSv1_{minor}" for minor in range(4)}
 
 
-def secret_config(name: str) -> dict[str, Any]:
-    """Return an SdsSecretConfig: the secret of that name, from the control plane."""
-    source = {"ads": {}, "initial_fetch_timeout": duration(0), "resource_api_version": "V3"}
-    return {"name": name, "sds_config": source}
-
-
 def server_socket(settings: ServerTLSSettings, *, opaque: bool) -> dict[str, Any]:
     """Return the transport socket of a server that ends TLS; `opaque` if bytes come out of it."""
     mutual = settings.mode == "ISTIO_MUTUAL"
     common: dict[str, Any] = {"alpn_protocols": _PEER_ALPN if mutual and opaque else HTTP_ALPN}
     certificate, root = _names(settings)
-    common["tls_certificate_sds_secret_configs"] = [secret_config(each) for each in certificate]
+    common["tls_certificate_sds_secret_configs"] = [sds(each) for each in certificate]
     if settings.mode in _VALIDATED:
         common["combined_validation_context"] = {
             "default_validation_context": _validation(settings),
-            "validation_context_sds_secret_config": secret_config(root),
+            "validation_context_sds_secret_config": sds(root),
         }
     if not mutual:
         common["tls_params"] = _parameters(settings)
-    context = message(_CONTEXT)(
-        common_tls_context=common,
-        require_client_certificate=wrapped(settings.mode in _CLIENT_CERTIFICATE),
-    )
-    return {"name": "envoy.transport_sockets.tls", "typed_config": pack(context)}
+    asked = wrapped(settings.mode in _CLIENT_CERTIFICATE)
+    context = {"common_tls_context": common, "require_client_certificate": asked}
+    return tls_socket("DownstreamTlsContext", context)
 
 
 def _names(settings: ServerTLSSettings) -> tuple[list[str], str]:
     """Return the secrets of the certificates, and of the roots that clients are held to."""
     if settings.mode == "ISTIO_MUTUAL":
-        return [WORKLOAD_CERTIFICATE], WORKLOAD_ROOT
+        return [OWN], ROOT
     credentials = credential_names(settings)
     if credentials:
         root = settings.ca_cert_credential_name or f"{credentials[0]}{_CA_SUFFIX}"
