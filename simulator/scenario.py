@@ -19,6 +19,7 @@ from pathlib import Path
 
 from simulator.config.load import load as load_manifests
 from simulator.config.objects import Manifests
+from simulator.config.requests import not_plain
 from simulator.config.scenario import Client, Request, ScenarioFile
 from simulator.config.yaml import read_model
 from simulator.diagnostics import Diagnostic, Level, diagnose
@@ -199,7 +200,7 @@ class Scenario:
         Raises simulator.istiod.registry.UnknownProxyError for an unknown `from` or `via`,
         and ScenarioError for a request that is not plain HTTP/1.1.
         """
-        _refuse(tuple(_not_plain(requests)))
+        _refuse(tuple(not_plain(requests)))
         world = self._world(self.file.seed if seed is None else seed)
         source = self._source if explain else None
         try:
@@ -263,13 +264,6 @@ def _misfits(mesh: Mesh, file: ScenarioFile) -> Iterator[Diagnostic]:
 def _url_misfits(whose: str, url: str) -> Iterator[Diagnostic]:
     if not re.fullmatch(r"http://[^/?#\s:]+(:\d{1,5})?([/?]\S*)?", url):
         yield diagnose("scenario-url", whose=whose, url=url)
-
-
-def _not_plain(requests: Sequence[Request]) -> Iterator[Diagnostic]:
-    for at, request in enumerate(requests, start=1):
-        if request.protocol != "http1" or request.url.lower().startswith("https:"):
-            name = request.id or f"request-{at}"
-            yield diagnose("request-not-simulated", request=name, protocol=request.protocol)
 
 
 def _client_misfits(mesh: Mesh, client: Client) -> Iterator[Diagnostic]:

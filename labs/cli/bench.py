@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labs.cli.options import FAILED, Output, OutputOption, print_json, print_rich
+from labs.cli.options import FAILED, Output, OutputOption, new_table, print_json, print_rich
 
 
 def bench(
@@ -25,12 +25,8 @@ def bench(
     if output is Output.JSON:
         print_json({"results": results})
     else:
-        from rich import box
-        from rich.table import Table
-
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for name in ("", "benchmark", "value", "target", "spread", "a second", "peer's"):
-            table.add_column(name, justify="left" if name in ("", "benchmark") else "right")
+        numbers = ("value", "target", "spread", "a second", "peer's")
+        table = new_table("", "benchmark", *numbers, right=numbers)
         for each in results:
             table.add_row(
                 "✓" if each.ok else "✗",

@@ -3,19 +3,77 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labs.cli import given
-from labs.cli.options import FAILED, Output, OutputOption, UsageError, print_json
+from labs.cli.options import (
+    FAILED,
+    UNDECIDED,
+    Engine,
+    EngineOption,
+    Output,
+    OutputOption,
+    SeedOption,
+    UsageError,
+    print_json,
+    print_json_lines,
+)
+from labs.cli.probe import RequestsOption, print_observations
+
+if TYPE_CHECKING:
+    from simulator.config.yaml import Document
+    from simulator.observe.explain import FieldRef
 
 app = typer.Typer(help="Configuration written for Envoy itself.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keep the subcommand's name, even while there is one alone."""
+@app.command()
+def run(
+    config: Annotated[
+        Path, typer.Option("-c", "--config-path", help="A bootstrap (envoy.yaml), YAML or JSON.")
+    ],
+    requests: RequestsOption,
+    engine: EngineOption = Engine.SIM,
+    explain: Annotated[bool, typer.Option("--explain", help="Why it decided as it did.")] = False,
+    seed: SeedOption = None,
+    output: OutputOption = Output.JSON,
+) -> None:
+    """Send requests to an Envoy with a hand-written bootstrap, and print what came of each.
+
+    A URL's port says which listener is meant. Each endpoint of its clusters is a workload that
+    answers 200. JSON Lines, one observation a request, unless `-o text`.
+
+    Example: meshdojo envoy run -c envoy.yaml --requests requests.yaml -o text --explain
+    """
+    from simulator.config.requests import not_plain
+    from simulator.engine.standalone import Standalone
+
+    todo = given.requests(requests)
+    if engine is Engine.ENVOY:
+        typer.echo(
+            "A bootstrap that you wrote is code: a real Envoy may run it in a jail alone, and "
+            "there is none yet. Try: --engine sim",
+            err=True,
+        )
+        raise typer.Exit(UNDECIDED)
+    refused = tuple(not_plain(todo))
+    if refused:
+        raise UsageError(f"{requests} cannot be sent", refused)
+    document = _document(config)
+    proxy = Standalone.of(document.value)
+    given.tell(proxy.diagnostics)
+
+    def source(_: str, field: FieldRef) -> str:
+        path = proxy.path(field.kind, field.resource, field.path)
+        return str(document.positions.nearest(path))
+
+    seen = proxy.probe(todo, seed=seed or 1, source=source if explain else None)
+    if output is Output.JSON:
+        print_json_lines(seen)
+    else:
+        print_observations(seen)
 
 
 @app.command("route-check")
@@ -38,7 +96,7 @@ def route_check(
     """
     from simulator.envoy.route_check import check, read_tests
 
-    report = check(_routes(config), read_tests(given.text(tests)))
+    report = check(_document(config).value, read_tests(given.text(tests)))
     if output is Output.JSON:
         rows = [{"name": each.name, "failures": each.failures} for each in report.results]
         coverage = {"ok": report.ok, "coverage_pct": report.coverage_pct}
@@ -50,7 +108,8 @@ def route_check(
         raise typer.Exit(FAILED)
 
 
-def _routes(path: Path) -> dict[str, object]:
+def _document(path: Path) -> Document:
+    """Return the one object of a file. Raises UsageError for a file that is none."""
     from simulator.config.yaml import documents
     from simulator.diagnostics import Level
 
@@ -58,5 +117,5 @@ def _routes(path: Path) -> dict[str, object]:
     if any(each.level is Level.ERROR for each in diagnostics):
         raise UsageError(f"{path} cannot be read", diagnostics)
     if len(found) != 1 or not isinstance(found[0].value, dict):
-        raise UsageError(f"{path} does not hold one RouteConfiguration")
-    return found[0].value
+        raise UsageError(f"{path} does not hold one object, as Envoy's configuration does")
+    return found[0]

@@ -19,6 +19,7 @@ CODES = {
     "grader.lab.LabError": USAGE,
     "simulator.istiod.registry.UnknownProxyError": USAGE,
     "simulator.scenario.ScenarioError": FAILED,
+    "simulator.engine.standalone.CircleError": FAILED,
     "simulator.envoy.route_check.BadTestsError": USAGE,
     "simulator.envoy.rejected.Rejected": FAILED,
     "simulator.envoy_api.read.SchemaError": FAILED,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from labs.cli.options import UsageError, print_diagnostics
-from simulator.diagnostics import diagnose
+from simulator.diagnostics import Diagnostic, diagnose
 
 if TYPE_CHECKING:
     from simulator.config.objects import Manifests
@@ -88,10 +89,10 @@ def folder(path: Path) -> Path:
     return path
 
 
-def tell(mesh: Scenario) -> None:
-    """Say on standard error what a mesh has that is doubtful, and name what is not simulated."""
-    ours = [each for each in mesh.diagnostics if each.code == "not-simulated" and not each.position]
-    print_diagnostics(each for each in mesh.diagnostics if each not in ours)
+def tell(diagnostics: Sequence[Diagnostic]) -> None:
+    """Say on standard error what is doubtful, and name what is not simulated."""
+    ours = [each for each in diagnostics if each.code == "not-simulated" and not each.position]
+    print_diagnostics(each for each in diagnostics if each not in ours)
     # A mesh has hundreds of listeners, each with the same fields: they are named once.
     names = dict.fromkeys(_FRAME.sub("", _INDEX.sub("", each.field)) for each in ours)
     if names:

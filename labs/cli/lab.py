@@ -17,6 +17,7 @@ from labs.cli.options import (
     OutputOption,
     SeedOption,
     UsageError,
+    new_table,
     print_json,
     print_rich,
     progress,
@@ -46,12 +47,7 @@ def list_(output: OutputOption = Output.TEXT) -> None:
     if output is Output.JSON:
         print_json({"schema": "labs.v1", "labs": [_document(each) for each in labs()]})
         return
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("lab", "module", "minutes", "what it is about"):
-        table.add_column(name, justify="right" if name == "minutes" else "left")
+    table = new_table("lab", "module", "minutes", "what it is about", right=["minutes"])
     for each in labs():
         table.add_row(each.id, each.module, str(each.minutes), each.summary)
     print_rich(table)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from simulator.diagnostics import Diagnostic, Level
@@ -88,6 +90,14 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], *, to_stderr: bool = Tr
         console.print(line)
         if found.hint:
             console.print(f"    Try: {found.hint}", style="dim", markup=False)
+
+
+def new_table(*columns: str, title: str | None = None, right: Sequence[str] = ()) -> Table:
+    """Return a plain table; `right` names the columns of numbers."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
 
 
 def print_rich(*what: RenderableType, width: int = _WIDTH) -> None:

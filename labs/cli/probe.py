@@ -56,7 +56,7 @@ def probe(
     mesh = given.scenario(files, scenario)
     if engine is Engine.SIM:
         seen = mesh.probe(todo, seed=seed, explain=explain)
-        given.tell(mesh)
+        given.tell(mesh.diagnostics)
     else:
         from sandbox.probe import probe as probe_envoys
 

@@ -14,6 +14,7 @@ from labs.cli.options import (
     OutputOption,
     ScenarioOption,
     UsageError,
+    new_table,
     print_json,
     print_rich,
     progress,
@@ -62,12 +63,7 @@ def ls(output: OutputOption = Output.TEXT) -> None:
     if not found:
         typer.echo("No sandbox is up.", err=True)
         return
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("id", "of", "minutes left", "process"):
-        table.add_column(name, justify="right" if name == "minutes left" else "left")
+    table = new_table("id", "of", "minutes left", "process", right=["minutes left"])
     for each in found:
         left = max(0, round((each.deadline - time.time()) / _MINUTE_S))
         table.add_row(each.id, each.scenario, str(left), str(each.owner))

@@ -60,7 +60,7 @@ def simulate(
     mesh = given.scenario(files, scenario)
     if not mesh.file.clients:
         raise UsageError(f"{scenario} has no `clients`: nobody sends anything. Try: add one")
-    given.tell(mesh)
+    given.tell(mesh.diagnostics)
     folders = {each: given.folder(each) for each in (plot, out) if each is not None}
     if replications > 1:
         _ensemble(mesh, seed, until_ns, replications, out, output)

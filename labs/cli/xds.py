@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +14,16 @@ from labs.cli.options import (
     OutputOption,
     ScenarioOption,
     UsageError,
+    new_table,
     print_diagnostics,
     print_json,
     print_rich,
 )
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from simulator.istiod.listing import Listing
 
 
 class Kind(StrEnum):
@@ -56,12 +62,19 @@ def xds(
     print_diagnostics(translation.diagnostics)
     kinds = [each.value for each in Kind if each is not Kind.ALL] if kind is Kind.ALL else [kind]
     if output is Output.TEXT:
-        from simulator.views import configuration
+        from simulator.istiod.listing import listing
 
-        print_rich(*(configuration.table(translation, each) for each in kinds))
+        print_rich(*(_table(each, listing(translation, each)) for each in kinds))
         return
     from simulator.envoy_api import format as as_json
 
     resources = translation.resources.by_kind()
     found = {str(each): [as_json(one) for one in resources[each]] for each in kinds}
     print_json(found if kind is Kind.ALL else found[kind])
+
+
+def _table(kind: str, found: Listing) -> Table:
+    table = new_table(*found.columns, title=f"\n{kind}")
+    for row in found.rows:
+        table.add_row(*row)
+    return table

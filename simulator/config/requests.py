@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from pydantic import ValidationError
 
 from simulator.config.mistakes import describe, mistakes
@@ -34,6 +36,14 @@ def read_requests(name: str, text: str) -> tuple[tuple[Request, ...], tuple[Diag
         return (), (*diagnostics, diagnose("no-requests", position=place))
     requests, refused = _items(name, root)
     return ((), (*diagnostics, *refused)) if refused else (requests, diagnostics)
+
+
+def not_plain(requests: Iterable[Request]) -> Iterator[Diagnostic]:
+    """Yield an error for each request that is not plain HTTP/1.1, all that is simulated."""
+    for at, request in enumerate(requests, start=1):
+        if request.protocol != "http1" or request.url.lower().startswith("https:"):
+            name = request.id or f"request-{at}"
+            yield diagnose("request-not-simulated", request=name, protocol=request.protocol)
 
 
 def _items(name: str, root: Sequence) -> tuple[tuple[Request, ...], list[Diagnostic]]:

@@ -222,6 +222,10 @@ class World:
                 Reset.REMOTE_CONNECTION_FAILURE if refused else Reset.CONNECTION_TERMINATION
             )
             return None
+        if accepted.http is None and accepted.tcp is None:
+            # A network filter that is not simulated; the configuration's diagnostics name it.
+            sender.answer(Reset.CONNECTION_TERMINATION)
+            return None
         self._under_way += 1
         if self._under_way > MAX_UNDER_WAY:
             raise TooManyRequestsError

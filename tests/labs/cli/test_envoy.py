@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.labs.cli.conftest import Command
+from tests.labs.cli.conftest import Command, Ended
 
 ROUTES = """
 virtual_hosts:
@@ -75,7 +75,7 @@ def test_the_report_as_json(meshdojo: Command, routes: Path, tmp_path: Path) -> 
     ("name", "text", "code", "wanted"),
     [
         pytest.param("routes.yaml", "[", 2, "routes.yaml:2:1: error", id="routes-not-yaml"),
-        pytest.param("routes.yaml", "- a", 2, "one RouteConfiguration", id="routes-not-an-object"),
+        pytest.param("routes.yaml", "- a", 2, "not hold one object", id="routes-not-an-object"),
         pytest.param("routes.yaml", "virtual_host: []", 1, "virtual_host", id="an-unknown-field"),
         pytest.param("tests.json", "{}", 2, "tests", id="no-tests"),
         pytest.param("tests.json", '{"tests": [{"x": 1}]}', 2, "tests[0].x", id="a-wrong-test"),
@@ -88,6 +88,98 @@ def test_files_that_cannot_be_used(
     (tmp_path / name).write_text(text)
 
     found = meshdojo("envoy", "route-check", "-c", routes, "-t", tmp_path / "tests.json")
+
+    assert (found.code, found.out) == (code, "")
+    assert wanted in found.err
+
+
+HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3."
+ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+BOOTSTRAP = """
+static_resources:
+  listeners:
+  - address: {socket_address: {address: 127.0.0.1, port_value: 10000}}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": HTTP.HttpConnectionManager
+          stat_prefix: shop
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+              - match: {prefix: /}
+                route: {cluster: pages}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {"@type": ROUTER}
+  clusters:
+  - name: pages
+    load_assignment:
+      cluster_name: pages
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 8080}}}
+""".replace("HTTP.", HTTP).replace("ROUTER", ROUTER)
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path) -> Path:
+    path = tmp_path / "envoy.yaml"
+    path.write_text(BOOTSTRAP)
+    (tmp_path / "requests.yaml").write_text('- {url: "http://shop:10000/", count: 2}\n')
+    return path
+
+
+def run(meshdojo: Command, bootstrap: Path, *more: object) -> Ended:
+    requests = bootstrap.with_name("requests.yaml")
+    return meshdojo("envoy", "run", "-c", bootstrap, "--requests", requests, *more)
+
+
+def test_a_bootstrap_is_probed(meshdojo: Command, bootstrap: Path) -> None:
+    found = run(meshdojo, bootstrap)
+
+    assert found.code == 0
+    seen = [json.loads(line) for line in found.out.splitlines()]
+    assert [(each["status"], each["cluster"]) for each in seen] == [(200, "pages")] * 2
+    assert seen[0]["upstream"]["address"] == "127.0.0.1:8080"
+
+
+def test_reasons_lead_to_the_line_of_the_bootstrap(meshdojo: Command, bootstrap: Path) -> None:
+    found = run(meshdojo, bootstrap, "-o", "text", "--explain")
+
+    line = BOOTSTRAP.splitlines().index("              - match: {prefix: /}") + 1
+    assert f"envoy.yaml:{line}:" in found.out.replace("\n", "")
+
+
+def test_what_a_learner_wrote_is_not_run_on_a_real_envoy(
+    meshdojo: Command, bootstrap: Path
+) -> None:
+    found = run(meshdojo, bootstrap, "--engine", "envoy")
+
+    assert (found.code, found.out) == (3, "")
+    assert "Try: --engine sim" in found.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "wanted"),
+    [
+        pytest.param("envoy.yaml", "a: [", 2, "envoy.yaml:2:1: error", id="not-yaml"),
+        pytest.param("envoy.yaml", "static: {}", 1, "no field `static`", id="an-unknown-field"),
+        pytest.param("requests.yaml", "", 2, "holds no requests", id="no-requests"),
+        pytest.param(
+            "requests.yaml", "- url: https://shop:10000/", 2, "request-1", id="not-plain-http"
+        ),
+    ],
+)
+def test_a_bootstrap_or_request_that_cannot_be_used(
+    meshdojo: Command, bootstrap: Path, name: str, text: str, code: int, wanted: str
+) -> None:
+    bootstrap.with_name(name).write_text(text)
+
+    found = run(meshdojo, bootstrap)
 
     assert (found.code, found.out) == (code, "")
     assert wanted in found.err

@@ -1,16 +1,23 @@
-"""A proxy's configuration as tables: what there is, where it leads, which line caused it."""
+"""A proxy's configuration as rows: what there is, where it leads, which line caused it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
-
-from rich import box
-from rich.table import Table
 
 from simulator.envoy_api import message
 from simulator.istiod.generate import Translation
 from simulator.observe.explain import FieldRef, source_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The resources of one kind."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
 
 _COLUMNS = {
     "listeners": ("listener", "address", "chains"),
@@ -21,19 +28,17 @@ _COLUMNS = {
 }
 
 
-def table(translation: Translation, kind: str) -> Table:
+def listing(translation: Translation, kind: str) -> Listing:
     """Return the resources of one kind (`listeners`, `routes` …), a row for each.
 
-    Of routes there is a row for each route of each virtual host.
+    Of routes there is a row for each route of each virtual host. The last cell is the
+    manifest's `file:line:column`, empty where there is none.
     """
-    shown = Table(
-        title=f"\n{kind}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    rows = tuple(
+        (*cells, source_of(translation.provenance, FieldRef(kind, name, path)) or "")
+        for name, path, cells in _ROWS[kind](translation.resources.by_kind()[kind])
     )
-    for name in (*_COLUMNS[kind], "written at"):
-        shown.add_column(name, overflow="fold")
-    for name, path, cells in _ROWS[kind](translation.resources.by_kind()[kind]):
-        shown.add_row(*cells, source_of(translation.provenance, FieldRef(kind, name, path)) or "")
-    return shown
+    return Listing(columns=(*_COLUMNS[kind], "written at"), rows=rows)
 
 
 Row = tuple[str, str, tuple[str, ...]]
