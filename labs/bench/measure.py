@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from labs.bench import chain, mm1
+from labs.bench import chain, mm1, translate
 
 _ROUNDS = 5
 
@@ -83,6 +83,12 @@ _PAIRS = {
         baseline=chain.processes,
         count=5_000,
         baseline_name="SimPy processes, Resources and Conditions",
+    ),
+    "istiod.translate": Pair(
+        subject=translate.alike,
+        baseline=translate.whole,
+        count=1_000,
+        baseline_name="the first sidecar, in under 3 s (so many services a second of it)",
     ),
 }
 

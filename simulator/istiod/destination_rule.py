@@ -8,7 +8,7 @@ Follows   istio pilot/pkg/model/push_context.go (destinationRule), destination_r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from simulator.config.istio import Subset, TrafficPolicy
@@ -102,40 +102,50 @@ def _merge(older: Rule, newer: Rule) -> Rule:
     return merged
 
 
-def find(
-    rules: Iterable[Rule], service: Service, namespace: str, labels: dict[str, str]
-) -> Rule | None:
-    """Return the rule for a proxy's traffic to a service; the proxy is known by its labels."""
-    known = tuple(rules)
-    own = [
-        each
-        for each in known
-        if each.namespace == namespace
-        and each.at_home
-        # A public rule of the root namespace would else hide the rules of every service.
-        and (namespace != names.ROOT_NAMESPACE or each.private)
-    ]
-    levels = [own]
-    levels.extend(
-        [
-            each
-            for each in known
-            if each.namespace == home
-            and not each.private
-            and visible(each.exported_to, home, namespace)
-        ]
-        for home in (service.namespace, names.ROOT_NAMESPACE)
-    )
-    for level in levels:
-        chosen = _of_level(level, service.hostname, labels)
-        if chosen is not None:
-            return chosen
-    return None
+class Rulebook:
+    """All rules of a mesh, by namespace and host."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._exact: dict[tuple[str, str], list[Rule]] = {}
+        self._wild: dict[str, list[Rule]] = {}
+        for rule in rules:
+            if names.is_wildcard(rule.host):
+                self._wild.setdefault(rule.namespace, []).append(rule)
+            else:
+                self._exact.setdefault((rule.namespace, rule.host), []).append(rule)
+
+    def find(self, service: Service, namespace: str, labels: dict[str, str]) -> Rule | None:
+        """Return the rule for a proxy's traffic to a service; its labels tell the proxy."""
+        host = service.hostname
+
+        def own(rule: Rule) -> bool:
+            # A public rule of the root namespace would else hide the rules of every service.
+            return rule.at_home and (namespace != names.ROOT_NAMESPACE or rule.private)
+
+        def exported(rule: Rule) -> bool:
+            return not rule.private and visible(rule.exported_to, rule.namespace, namespace)
+
+        levels = (
+            (namespace, own),
+            (service.namespace, exported),
+            (names.ROOT_NAMESPACE, exported),
+        )
+        for home, counts in levels:
+            chosen = _chosen(self._most_specific(home, host, counts), labels)
+            if chosen is not None:
+                return chosen
+        return None
+
+    def _most_specific(self, home: str, host: str, counts: Callable[[Rule], bool]) -> list[Rule]:
+        exact = [each for each in self._exact.get((home, host), ()) if counts(each)]
+        if exact:
+            return exact
+        wild = [each for each in self._wild.get(home, ()) if counts(each)]
+        best = names.most_specific(host, [each.host for each in wild])
+        return [each for each in wild if each.host == best]
 
 
-def _of_level(level: list[Rule], host: str, labels: dict[str, str]) -> Rule | None:
-    best = names.most_specific(host, [each.host for each in level])
-    candidates = [each for each in level if each.host == best]
+def _chosen(candidates: list[Rule], labels: dict[str, str]) -> Rule | None:
     for each in candidates:
         if each.selector and selects(dict(each.selector), labels):
             return each

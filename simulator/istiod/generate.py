@@ -5,8 +5,10 @@ Follows   istio pilot/pkg/networking/core/configgen.go
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections import ChainMap
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.diagnostics import Diagnostic, Position
@@ -24,9 +26,10 @@ from simulator.istiod.clusters import (
 from simulator.istiod.endpoints import assignments
 from simulator.istiod.inbound import inbound_ports
 from simulator.istiod.inbound_listener import virtual_inbound
+from simulator.istiod.likeness import kindred, likeness
 from simulator.istiod.listeners import virtual_outbound
 from simulator.istiod.outbound import outbound
-from simulator.istiod.part import Part
+from simulator.istiod.part import Part, Places, Written
 from simulator.istiod.registry import Mesh, Pod
 from simulator.istiod.routes import sidecar_routes, sniffed_routes
 from simulator.istiod.scope import Scope, scope
@@ -54,46 +57,84 @@ class Translation:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """Messages by kind and name, in the order of names, and where their fields were written."""
+
+    messages: dict[str, dict[str, Any]]
+    written: dict[FieldRef, Written]
+
+
 def generate(mesh: Mesh, pod: Pod) -> Translation:
-    """Return what istiod sends to a pod's proxy; nothing for a pod without one."""
+    """Return what istiod sends to a pod's proxy; nothing for a pod without one.
+
+    Sidecars that see and send alike get the very same messages, but for what comes in.
+    """
     if not pod.proxied:
         return Translation(resources=Resources(), provenance={})
-    view = scope(mesh, pod)
-    parts, diagnostics = _gateway(view) if pod.gateway else _sidecar(view)
-    provenance: dict[FieldRef, str] = {}
-    built = {kind: _build(kind, found, provenance) for kind, found in parts.items()}
+    if pod.gateway:
+        view = scope(mesh, pod)
+        parts, diagnostics = _gateway(view)
+        built = [_build(parts)]
+    else:
+        view, outward = _outward(mesh, pod)
+        diagnostics = []
+        built = [outward, _build(_inward(view))]
     return Translation(
-        resources=Resources(**built),
-        provenance=provenance,
+        resources=Resources(**{kind: _joined(kind, built) for kind in _MESSAGES}),
+        provenance=Places(ChainMap(*(each.written for each in built))),
         diagnostics=tuple(
             sorted((*mesh.diagnostics, *diagnostics, *tokens.unfetched(view)), key=_place)
         ),
     )
 
 
+def _joined(kind: str, built: list[_Built]) -> tuple[Any, ...]:
+    first, *others = (each.messages.get(kind, {}) for each in built)
+    found, places = list(first.values()), list(first)
+    # The others are few: they are put in their places.
+    for other in others:
+        for name, one in other.items():
+            at = bisect(places, name)
+            places.insert(at, name)
+            found.insert(at, one)
+    return tuple(found)
+
+
+def _outward(mesh: Mesh, pod: Pod) -> tuple[Scope, _Built]:
+    """Return what the pod sees, and what leads out of it; made once for all that are alike."""
+    double = kindred(mesh, pod)
+    key = likeness(double)
+    if key not in mesh.shared:
+        view = scope(mesh, double)
+        mesh.shared[key] = view, _build(_outgoing(view))
+    view, built = mesh.shared[key]
+    return replace(view, pod=pod), built
+
+
 def _place(finding: Diagnostic) -> tuple[Position, str, str]:
     return finding.position or Position("", 0), finding.code, finding.message
 
 
-def _sidecar(view: Scope) -> tuple[dict[str, list[Part]], list[Diagnostic]]:
-    ports = inbound_ports(view)
+def _outgoing(view: Scope) -> dict[str, list[Part]]:
     sent = outbound(view)
     routes = [sidecar_routes(view, port) for port in sent.ports]
     routes += [sniffed_routes(view, service, port) for service, port in sent.sniffed]
-    clusters = [
-        *outbound_clusters(view),
-        black_hole(),
-        passthrough(inbound=False),
-        *inbound_clusters(view, ports),
-        passthrough(inbound=True),
-    ]
-    listeners = [*sent.listeners, virtual_outbound(view), virtual_inbound(view, ports, _PLAIN)]
+    clusters = [*outbound_clusters(view), black_hole(), passthrough(inbound=False)]
     return {
-        "listeners": listeners,
+        "listeners": [*sent.listeners, virtual_outbound(view)],
         "routes": routes,
         "clusters": clusters,
         "endpoints": list(assignments(view)),
-    }, []
+    }
+
+
+def _inward(view: Scope) -> dict[str, list[Part]]:
+    ports = inbound_ports(view)
+    return {
+        "listeners": [virtual_inbound(view, ports, _PLAIN)],
+        "clusters": [*inbound_clusters(view, ports), passthrough(inbound=True)],
+    }
 
 
 def _gateway(view: Scope) -> tuple[dict[str, list[Part]], list[Diagnostic]]:
@@ -113,7 +154,13 @@ def _gateway(view: Scope) -> tuple[dict[str, list[Part]], list[Diagnostic]]:
     return parts, [gateway.left_out(*each) for each in found.rejected]
 
 
-def _build(kind: str, parts: Iterable[Part], provenance: dict[FieldRef, str]) -> tuple[Any, ...]:
+def _build(parts: dict[str, list[Part]]) -> _Built:
+    written: dict[FieldRef, Written] = {}
+    messages = {kind: _messages(kind, found, written) for kind, found in parts.items()}
+    return _Built(messages, written)
+
+
+def _messages(kind: str, parts: Iterable[Part], written: dict[FieldRef, Written]) -> dict[str, Any]:
     build = message(_MESSAGES[kind])
     found: dict[str, Any] = {}
     for part in parts:
@@ -122,8 +169,8 @@ def _build(kind: str, parts: Iterable[Part], provenance: dict[FieldRef, str]) ->
             continue
         found[name] = build(**part.value)
         for path, place in part.sources.items():
-            provenance[FieldRef(kind, name, path)] = place
-    return tuple(found[name] for name in sorted(found))
+            written[FieldRef(kind, name, path)] = place
+    return {name: found[name] for name in sorted(found)}
 
 
 def to_json(translation: Translation, kind: str = "all") -> dict[str, list[dict[str, Any]]]:

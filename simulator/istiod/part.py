@@ -5,27 +5,51 @@ The value is what a message's constructor takes: proto field names, nested mappi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from simulator.config.objects import Object
 from simulator.envoy_api import message
+from simulator.observe.explain import FieldRef
 
 SECOND_NS = 1_000_000_000
+
+Written: TypeAlias = tuple[Object, str]
+"""An object, and the path of a field of its manifest."""
+
+
+class Places(Mapping[FieldRef, str]):
+    """Positions in manifests by xDS field: looked up when asked for, few ever are."""
+
+    def __init__(self, written: Mapping[FieldRef, Written]) -> None:
+        self._written = written
+
+    def __getitem__(self, field: FieldRef) -> str:
+        """Return the position behind a field. Raises KeyError for one that has none."""
+        source, place = self._written[field]
+        return str(source.at(place))
+
+    def __iter__(self) -> Iterator[FieldRef]:
+        """Yield every field that has a position."""
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._written)
 
 
 @dataclass(slots=True)
 class Part:
-    """A mapping of proto fields; `sources` has the position of a field by its relative path."""
+    """A mapping of proto fields; `sources` says by relative path where a field was written."""
 
     value: dict[str, Any] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, Written] = field(default_factory=dict)
 
     def note(self, path: str, source: Object | None, place: str) -> None:
         """Say that the field at `path` ("" for the whole part) comes from `place` of an object."""
         if source is not None:
-            self.sources[path] = str(source.at(place))
+            self.sources[path] = source, place
 
     def put(self, name: str, value: Any, source: Object | None = None, place: str = "") -> None:  # noqa: ANN401 - any field
         """Set a field and say where it comes from."""

@@ -7,12 +7,14 @@ the ingress gateway, and addresses are given in the order of names.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
 
 from simulator.config.istio import MeshConfig
 from simulator.config.objects import Manifests
 from simulator.diagnostics import Diagnostic
-from simulator.istiod.destination_rule import Rule, consolidate
+from simulator.istiod.destination_rule import Rulebook, consolidate
 from simulator.istiod.mesh_config import mesh_config
 from simulator.istiod.pod import Pod, pods
 from simulator.istiod.service import (
@@ -63,9 +65,11 @@ class Mesh:
     """The one that counts for each host, in the order of hosts."""
     virtual_services: tuple[VirtualService, ...]
     """Oldest first."""
-    destination_rules: tuple[Rule, ...]
+    destination_rules: Rulebook
     diagnostics: tuple[Diagnostic, ...] = ()
     """What is wrong with `config`."""
+    shared: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was once translated for proxies that are alike."""
 
     @classmethod
     def of(cls, manifests: Manifests) -> Mesh:
@@ -91,9 +95,11 @@ class Mesh:
                 manifests.of("VirtualService"),
                 frozenset(config.default_virtual_service_export_to),
             ),
-            destination_rules=consolidate(
-                manifests.of("DestinationRule"),
-                frozenset(config.default_destination_rule_export_to),
+            destination_rules=Rulebook(
+                consolidate(
+                    manifests.of("DestinationRule"),
+                    frozenset(config.default_destination_rule_export_to),
+                )
             ),
             diagnostics=mistakes,
         )

@@ -59,7 +59,7 @@ def sniffed_routes(scope: Scope, service: Service, port: int) -> Part:
         each for each in virtual_hosts(scope, port) if service.hostname in each.value["domains"]
     ]
     if len(found) == 1:
-        found[0].value["domains"] = ["*"]
+        found = [Part(value={**found[0].value, "domains": ["*"]}, sources=found[0].sources)]
     return configuration(f"{service.hostname}:{port}", sorted_hosts(found))
 
 
@@ -82,6 +82,12 @@ def sorted_hosts(hosts: Iterable[Part]) -> list[Part]:
 
 def virtual_hosts(scope: Scope, port: int) -> list[Part]:
     """Return a virtual host for each service and VirtualService host on a port."""
+    if port not in scope.virtual_hosts:
+        scope.virtual_hosts[port] = _virtual_hosts(scope, port)
+    return scope.virtual_hosts[port]
+
+
+def _virtual_hosts(scope: Scope, port: int) -> list[Part]:
     egress = scope.egress_of(port)
     services = {
         host: narrowed
@@ -104,9 +110,10 @@ def _drafts(
 ) -> Iterator[_Draft]:
     context = context_of(scope, port)
     wildcards = _wildcard_owners(egress, services)
+    wild = [host for host in services if names.is_wildcard(host)]
     left = dict(services)
     for each in egress.virtual_services:
-        if port != _LEGACY_PORT and not _concerns(each, services):
+        if port != _LEGACY_PORT and not _concerns(each, services, wild):
             continue
         found = route.routes(each, context)
         if not found:
@@ -142,9 +149,14 @@ def _narrowed(service: Service | None, port: int) -> Service | None:
     return service.narrowed(port) if service is not None else None
 
 
-def _concerns(virtual_service: VirtualService, services: dict[str, Service]) -> bool:
+def _concerns(
+    virtual_service: VirtualService, services: dict[str, Service], wild: list[str]
+) -> bool:
     return any(
-        host in services or any(names.matches(host, each) for each in services)
+        host in services
+        or any(
+            names.matches(host, each) for each in (services if names.is_wildcard(host) else wild)
+        )
         for host in virtual_service.hosts
     )
 
@@ -217,9 +229,8 @@ def _domains(service: Service, scope: Scope, egress: Egress) -> list[str]:
         each for each in names.aliases(service.hostname, namespace) if each not in scope.services
     ]
     found = [service.hostname, *short]
-    for other in egress.services:
-        if other.resolution is Resolution.ALIAS and other.external_name == service.hostname:
-            found += [other.hostname, *names.aliases(other.hostname, namespace)]
+    for alias in egress.aliases.get(service.hostname, ()):
+        found += [alias, *names.aliases(alias, namespace)]
     if service.kubernetes and service.resolution is Resolution.ORIGINAL:
         found += [f"*.{each}" for each in found]
     if service.kubernetes:

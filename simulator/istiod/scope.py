@@ -7,22 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from simulator.config.istio import Destination, IstioEgressListener
 from simulator.config.objects import Object
 from simulator.istiod import names
-from simulator.istiod.destination_rule import Rule, find
+from simulator.istiod.destination_rule import Rule
+from simulator.istiod.part import Part
 from simulator.istiod.protocol import Protocol, parse
 from simulator.istiod.registry import Mesh, Pod, Service
-from simulator.istiod.service import by_host
+from simulator.istiod.service import Resolution, by_host
 from simulator.istiod.services import selects
 from simulator.istiod.virtual_service import VirtualService, age, visible
 
 _EVERYTHING = ("*/*",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Egress:
     """What a sidecar sees through one egress listener; by default there is one for everything."""
 
@@ -38,6 +40,37 @@ class Egress:
         """Return the one port that it is for, or 0 for all that are left."""
         given = self.listener.port if self.listener is not None else None
         return given.number if given is not None else 0
+
+    @cached_property
+    def aliases(self) -> dict[str, list[str]]:
+        """Return the ExternalName services' hosts, by the host that they stand for."""
+        found: dict[str, list[str]] = {}
+        for each in self.services:
+            if each.resolution is Resolution.ALIAS:
+                found.setdefault(each.external_name, []).append(each.hostname)
+        return found
+
+    @cached_property
+    def _by_host(self) -> tuple[dict[str, list[int]], list[int]]:
+        exact: dict[str, list[int]] = {}
+        wild: list[int] = []
+        for at, each in enumerate(self.virtual_services):
+            for host in each.hosts:
+                if names.is_wildcard(host):
+                    wild.append(at)
+                else:
+                    exact.setdefault(host, []).append(at)
+        return exact, wild
+
+    def concerning(self, host: str) -> list[VirtualService]:
+        """Return the VirtualServices with a host that has a name in common with this one."""
+        exact, wild = self._by_host
+        if names.is_wildcard(host):
+            found = set(range(len(self.virtual_services)))
+        else:
+            found = {*exact.get(host, ()), *wild}
+        chosen = (self.virtual_services[at] for at in sorted(found))
+        return [each for each in chosen if any(names.matches(one, host) for one in each.hosts)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +89,8 @@ class Scope:
     """All that it may see, whatever gateway they are for; they win in this order."""
     allow_any: bool
     """Whether traffic to hosts that the mesh does not know is let out."""
+    virtual_hosts: dict[int, list[Part]] = field(default_factory=dict)
+    """What was written for each port: several route configurations may ask for the same."""
     _found: dict[str, Rule | None] = field(default_factory=dict)
 
     def destination_rule(self, host: str) -> Rule | None:
@@ -64,8 +99,8 @@ class Scope:
         if service is None:
             return None
         if host not in self._found:
-            self._found[host] = find(
-                self.mesh.destination_rules, service, self.pod.namespace, self.pod.labels
+            self._found[host] = self.mesh.destination_rules.find(
+                service, self.pod.namespace, self.pod.labels
             )
         return self._found[host]
 

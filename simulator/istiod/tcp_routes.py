@@ -32,11 +32,7 @@ def tcp_chains(
 
     `cidr` is what tells the service from others at the same address, where there is any.
     """
-    concerned = [
-        each
-        for each in egress.virtual_services
-        if any(names.matches(host, service.hostname) for host in each.hosts)
-    ]
+    concerned = egress.concerning(service.hostname)
     subnets = [cidr] if cidr else []
     if port.protocol in TLS:
         found = list(_tls(scope, concerned, port, subnets))
