@@ -19,9 +19,14 @@ _Prefixed = tuple[str, str, HTTPMatchRequest, str]
 def unreachable_rules(mesh: Mesh) -> Iterator[Diagnostic]:
     """Yield IST0130 for rules that are never reached, IST0131 for conditions without effect."""
     for source in mesh.manifests.of("VirtualService"):
-        for kind in ("http", "tls", "tcp"):
-            yield from _rules(source, kind)
-        yield from _covered(source)
+        yield from shadowed_rules(source)
+
+
+def shadowed_rules(source: Object) -> Iterator[Diagnostic]:
+    """Yield the rules and conditions of a VirtualService that earlier ones leave nothing to."""
+    for kind in ("http", "tls", "tcp"):
+        yield from _rules(source, kind)
+    yield from _covered(source)
 
 
 def _rules(source: Object, kind: str) -> Iterator[Diagnostic]:
