@@ -142,12 +142,13 @@ class _Reader:
             return None
         kind = self._kind(kind_name, version)
         metadata = self._model(_Metadata, "metadata") if kind is not None else None
-        if kind is None or metadata is None or not self._named(metadata.name):
+        if kind is None or metadata is None:
             return None
+        named = self._named(metadata.name)
         namespace = metadata.namespace if kind.namespaced else ""
         self._ref = f"{kind_name} {metadata.name}" + (f".{namespace}" if namespace else "")
         spec = self._spec(kind, kind.older.get(version, kind.spec))
-        if spec is None or self._broken(spec):
+        if spec is None or self._broken(spec) or not named:
             return None
         return Object(
             kind=kind_name,

@@ -18,6 +18,7 @@ from simulator.istiod.analysis import (
     virtual_services,
 )
 from simulator.istiod.registry import Mesh
+from simulator.istiod.validation.admission import validate
 
 Analyzer = Callable[[Mesh], Iterator[Diagnostic]]
 
@@ -43,10 +44,11 @@ ANALYZERS: dict[str, tuple[Analyzer, ...]] = {
 
 
 def analyze(manifests: Manifests) -> tuple[Diagnostic, ...]:
-    """Return the loader's findings and the analysers', in the order of their places."""
-    mesh = Mesh.of(manifests)
+    """Return what the loader, the webhook and the analysers find, in the order of places."""
+    mesh = Mesh.as_written(manifests)
+    refused = [each for source in manifests.objects for each in validate(source)]
     found = [each for group in ANALYZERS.values() for check in group for each in check(mesh)]
-    return tuple(sorted((*manifests.diagnostics, *found), key=_place))
+    return tuple(sorted((*manifests.diagnostics, *mesh.diagnostics, *refused, *found), key=_place))
 
 
 def _place(diagnostic: Diagnostic) -> tuple[bool, Position, str]:

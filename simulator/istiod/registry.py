@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulator.config.istio import MeshConfig
@@ -27,6 +27,7 @@ from simulator.istiod.service import (
 )
 from simulator.istiod.service_entry import service_entries
 from simulator.istiod.services import kubernetes_services
+from simulator.istiod.validation.admission import admit
 from simulator.istiod.virtual_service import VirtualService, age, read
 
 __all__ = [
@@ -67,13 +68,20 @@ class Mesh:
     """Oldest first."""
     destination_rules: Rulebook
     diagnostics: tuple[Diagnostic, ...] = ()
-    """What is wrong with `config`."""
+    """What is wrong with objects that are refused, and with `config`."""
     shared: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was once translated for proxies that are alike."""
 
     @classmethod
     def of(cls, manifests: Manifests) -> Mesh:
-        """Return the mesh that manifests make."""
+        """Return the mesh that manifests make, without the objects that the webhook refuses."""
+        admitted, found = admit(manifests)
+        mesh = cls.as_written(admitted)
+        return replace(mesh, diagnostics=(*found, *mesh.diagnostics))
+
+    @classmethod
+    def as_written(cls, manifests: Manifests) -> Mesh:
+        """Return the mesh if nothing were refused, as analysis looks at it."""
         config, mistakes = mesh_config(manifests)
         running = pods(manifests, config)
         registered = tuple(

@@ -15,11 +15,11 @@ from simulator.istiod.analysis import unreachable
 from simulator.istiod.validation import (
     admission,
     client_tls,
-    common,
     gateway,
     http_route,
     locality,
     mesh_config,
+    reach,
     route,
     server_tls,
     syntax,
@@ -148,7 +148,7 @@ def _tls(row: Mapping[str, Any]) -> list[Fault]:
 
 def _export_to(row: Mapping[str, Any]) -> list[Fault]:
     return list(
-        common.export_to(
+        reach.export_to(
             tuple(row.get("exportTo") or ()),
             row["namespace"],
             nobody=row["isServiceEntry"],

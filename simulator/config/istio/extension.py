@@ -5,6 +5,7 @@ Follows   istio.io/api extensions/v1alpha1/{wasm,traffic_extension}.proto
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,10 +13,13 @@ from pydantic import AfterValidator, Field, model_validator
 from simulator.config.istio.selector import PolicyTargetReference, TargetRefs, WorkloadMatcher
 from simulator.config.model import Int32, PortNumber, Spec, Text, only_one, refusal, unique
 
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[\s\x00-\x1f]")
 _SCHEMES = frozenset({"http", "https", "oci", "file"})
 
 
 def _loadable(url: str) -> str:
+    if _BROKEN.search(url):
+        raise refusal("it is no URL")
     scheme, separator, _ = url.partition("://")
     if separator and scheme not in _SCHEMES:
         raise refusal("it begins with http://, https://, oci:// or file://")

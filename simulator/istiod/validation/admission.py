@@ -19,7 +19,7 @@ from simulator.istiod.validation.authentication import (
 from simulator.istiod.validation.authorization_policy import authorization_policy
 from simulator.istiod.validation.destination_rule import destination_rule
 from simulator.istiod.validation.envoy_filter import envoy_filter
-from simulator.istiod.validation.extension import traffic_extension, wasm_plugin
+from simulator.istiod.validation.extension import extension
 from simulator.istiod.validation.fault import Fault, Faults
 from simulator.istiod.validation.gateway import gateway
 from simulator.istiod.validation.service_entry import (
@@ -45,8 +45,8 @@ CHECKS: dict[tuple[str, str], Callable[[Object], Faults]] = {
     ("security.istio.io", "RequestAuthentication"): request_authentication,
     ("security.istio.io", "AuthorizationPolicy"): authorization_policy,
     ("telemetry.istio.io", "Telemetry"): telemetry,
-    ("extensions.istio.io", "WasmPlugin"): wasm_plugin,
-    ("extensions.istio.io", "TrafficExtension"): traffic_extension,
+    ("extensions.istio.io", "WasmPlugin"): extension,
+    ("extensions.istio.io", "TrafficExtension"): extension,
 }
 _DRY_RUN = "istio.io/dry-run"
 

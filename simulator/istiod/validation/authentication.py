@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from simulator.config.istio import JWTRule, PeerAuthentication, RequestAuthentication
 from simulator.config.objects import Object
 from simulator.istiod.validation import syntax
-from simulator.istiod.validation.common import selector, target
 from simulator.istiod.validation.fault import Fault, Faults, each, fault
+from simulator.istiod.validation.reach import selector, target
 
 _KEY_PARTS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "oct": ("k",)}
 

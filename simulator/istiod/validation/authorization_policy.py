@@ -12,8 +12,8 @@ from simulator.config.istio import AuthorizationPolicy, Condition, Operation, Ru
 from simulator.config.model import api_name
 from simulator.config.objects import Object
 from simulator.istiod.validation import syntax
-from simulator.istiod.validation.common import target
 from simulator.istiod.validation.fault import Fault, Faults, each, fault
+from simulator.istiod.validation.reach import target
 
 _DRY_RUN = "istio.io/dry-run"
 _TRUTHS = frozenset(

@@ -8,8 +8,8 @@ from __future__ import annotations
 from simulator.config.istio import DestinationRule
 from simulator.config.objects import Object
 from simulator.istiod.validation import syntax
-from simulator.istiod.validation.common import export_to, selector
 from simulator.istiod.validation.fault import Fault, Faults, fault
+from simulator.istiod.validation.reach import export_to, selector
 from simulator.istiod.validation.traffic_policy import traffic_policy
 
 

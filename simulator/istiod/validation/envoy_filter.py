@@ -14,8 +14,8 @@ from simulator.config.istio import (
 from simulator.config.objects import Object
 from simulator.envoy_api import SchemaError, parse
 from simulator.istiod.validation import syntax
-from simulator.istiod.validation.common import selector
 from simulator.istiod.validation.fault import Fault, Faults, fault
+from simulator.istiod.validation.reach import selector
 
 HTTP_CONNECTION_MANAGERS = frozenset(
     {"envoy.filters.network.http_connection_manager", "envoy.http_connection_manager"}

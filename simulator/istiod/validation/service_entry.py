@@ -10,9 +10,9 @@ from simulator.config.istio import ServiceEntry, Workload, WorkloadGroup
 from simulator.config.objects import Object
 from simulator.istiod import protocol
 from simulator.istiod.validation import syntax
-from simulator.istiod.validation.common import export_to, selector
 from simulator.istiod.validation.fault import Fault, Faults, each, fault
 from simulator.istiod.validation.gateway import TLS
+from simulator.istiod.validation.reach import export_to, selector
 
 _BY_NAME = frozenset({"DNS", "DNS_ROUND_ROBIN"})
 

@@ -11,9 +11,9 @@ from simulator.config.istio import IstioEgressListener, IstioIngressListener, Si
 from simulator.config.objects import Object
 from simulator.istiod import protocol
 from simulator.istiod.validation import syntax
-from simulator.istiod.validation.common import selector
 from simulator.istiod.validation.fault import Fault, Faults, fault
 from simulator.istiod.validation.gateway import TLS
+from simulator.istiod.validation.reach import selector
 from simulator.istiod.validation.route import destination
 from simulator.istiod.validation.server_tls import server_tls
 from simulator.istiod.validation.traffic_policy import connection_pool

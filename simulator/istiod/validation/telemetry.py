@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from simulator.config.istio import ProviderRef, ProxyConfig, Telemetry, Tracing
 from simulator.config.objects import Object
-from simulator.istiod.validation.common import selector, target
 from simulator.istiod.validation.fault import Fault, Faults
+from simulator.istiod.validation.reach import selector, target
 
 
 def telemetry(source: Object) -> Faults:

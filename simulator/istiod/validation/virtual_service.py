@@ -9,9 +9,9 @@ from simulator.config.istio import VirtualService
 from simulator.config.objects import Object
 from simulator.istiod import names
 from simulator.istiod.validation import syntax
-from simulator.istiod.validation.common import export_to
 from simulator.istiod.validation.fault import Fault, Faults
 from simulator.istiod.validation.http_route import http_route
+from simulator.istiod.validation.reach import export_to
 from simulator.istiod.validation.route import bound_to_gateways, gateways, tcp_route, tls_route
 
 _CLAIM = "@request.auth.claims"

@@ -29,7 +29,7 @@ def _check(case: dict[str, Any], folder: Path) -> str | None:
     if checks is None:
         return f"{name} is not modelled"
     manifests = load([str(folder / each) for each in case["input_files"]])
-    mesh = Mesh.of(manifests)
+    mesh = Mesh.as_written(manifests)
     found = Counter(_message(each) for check in checks for each in check(mesh))
     wanted = Counter(
         (each["code"], each["resource"].replace(" default/", " ")) for each in case["expected"]
