@@ -62,6 +62,7 @@ class Scenario:
         self.file = file
         self.manifests = manifests
         self.mesh = Mesh.of(manifests)
+        _refuse(self.mesh.diagnostics)
         _refuse(tuple(_misfits(self.mesh, file)))
         self._translations: dict[str, Translation] = {}
         self._configs: dict[str, Config] = {}
@@ -95,7 +96,7 @@ class Scenario:
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What the loader, istiod and the simulated Envoys have to say of it, each once."""
-        found = list(self.manifests.diagnostics)
+        found = [*self.manifests.diagnostics, *self.mesh.diagnostics]
         for pod in self.mesh.pods:
             if pod.proxied:
                 found += self._translation(pod).diagnostics

@@ -60,7 +60,7 @@ def _merged(row: Row) -> tuple[object, object]:
         )
         for at, each in enumerate(row["gwConfig"])
     ]
-    mesh = Mesh.of(load_texts([(f"{at}.yaml", text) for at, text in enumerate(texts)]))
+    mesh = Mesh.as_written(load_texts([(f"{at}.yaml", text) for at, text in enumerate(texts)]))
     found = opening(mesh, _POD)
     got = {
         "mergedServersNum": len(found.opened),
