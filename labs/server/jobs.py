@@ -14,10 +14,11 @@ import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from enum import StrEnum
+from multiprocessing import resource_tracker
 from secrets import token_hex
 from typing import Any, ParamSpec, TypeVar
 
@@ -60,6 +61,7 @@ class Jobs:
         self._limit_s = limit_s
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._running: set[asyncio.Task[None]] = set()
+        self._warm: list[Future[None]] = []
         self._pool = self._new_pool()
 
     def start(
@@ -107,6 +109,8 @@ class Jobs:
     ) -> _Result:
         """Return a task's result. Raises UndecidedError if it died, took too long or has a bug."""
         pool = self._pool
+        # The limit is for the work, not for the start of who works.
+        await asyncio.wait(map(asyncio.wrap_future, self._warm), return_when="FIRST_COMPLETED")
         try:
             future = pool.submit(task, *args, **kwargs)
             return await asyncio.wait_for(asyncio.wrap_future(future), self._limit_s)
@@ -143,8 +147,14 @@ class Jobs:
         pool = ProcessPoolExecutor(
             self._workers, multiprocessing.get_context("spawn"), initializer=_prepare_worker
         )
-        for _ in range(self._workers):
-            pool.submit(tasks.warm_up)
+        # A worker is born deaf to Ctrl-C, which reaches the whole group: the server ends it. (The
+        # tracker goes first, for it opens its parent's ears when it starts.)
+        resource_tracker.ensure_running()
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._warm = [pool.submit(tasks.warm_up) for _ in range(self._workers)]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         return pool
 
     def _renew(self, broken: ProcessPoolExecutor) -> None:
@@ -168,8 +178,6 @@ def _kill(pool: ProcessPoolExecutor) -> None:
 
 
 def _prepare_worker() -> None:
-    # Ctrl-C reaches the whole group; the server decides when its workers end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_MAX, _MEMORY_MAX))
     threading.Thread(target=_end_with_server, daemon=True).start()
 

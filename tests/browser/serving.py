@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,13 +21,23 @@ _END_S = 20
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Yield the address of a server whose gradebook is in `folder`; end it as Ctrl-C does."""
+    """Yield the address of a server whose gradebook is in `folder`; end it as Ctrl-C does.
+
+    Ctrl-C reaches the server and its workers; none of them has anything to say of it.
+    """
     command = [sys.executable, "-c", _PROGRAM, f"sqlite:///{folder / 'gradebook.db'}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        (folder / "errors.txt").open("w+") as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip().rstrip("/")
         finally:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)
             process.wait(_END_S)
-    assert process.returncode == 0
+        errors.seek(0)
+        said = errors.read()
+    assert (process.returncode, said) == (0, "")

@@ -19,6 +19,11 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         httpx.get(f"{address}/api/labs")
 
 
+def test_it_is_interrupted_while_its_workers_start(tmp_path: Path) -> None:
+    with serving(tmp_path) as address:
+        assert address
+
+
 def test_a_busy_port_is_said(settings: Settings) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
