@@ -17,7 +17,9 @@ from ipaddress import ip_address, ip_network
 from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
-from simulator.envoy.http import HttpChain
+from simulator.envoy.http import HttpChain, Underscores
+from simulator.envoy.match import is_grpc
+from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import Request
 
 _HOP_BY_HOP = frozenset(
@@ -71,6 +73,60 @@ class Admitted:
     """The client's address: the peer's, or what trusted headers say it is."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An answer to a request that no filter sees."""
+
+    status: int
+    details: str
+    headers: Headers = ()
+    body: str = ""
+    flag: str = ""
+
+
+def prepare(chain: HttpChain, request: Request, connection: Connection | None) -> Request | Refused:
+    """Return a request with its path, host and headers in the form that is asked for."""
+    path, host, headers = request.path, request.authority, request.headers
+    if chain.underscores is not Underscores.ALLOW and any("_" in name for name, _ in headers):
+        if chain.underscores is Underscores.REJECT:
+            return _PROTOCOL_ERROR
+        headers = tuple(pair for pair in headers if "_" not in pair[0])
+    if path and request.method != "CONNECT":
+        if path[0] != "/":
+            return Refused(status=404, details="absolute_path_rejected")
+        try:
+            changed = normalized(chain.path_rules, path)
+        except BadPathError:
+            return Refused(status=400, details=_BAD_PATH)
+        if changed.redirect:
+            if is_grpc(request):
+                return Refused(status=400, details=_BAD_PATH)
+            location = (("location", changed.path),)
+            return Refused(status=307, details=_BAD_PATH, headers=location)
+        path = changed.path
+    if chain.strip_trailing_host_dot:
+        host = without_trailing_dot(host)
+    if chain.strip_any_host_port:
+        host = without_port(host)
+    elif chain.strip_matching_host_port and connection is not None:
+        host = without_port(host, connection.port)
+    if (path, host, headers) == (request.path, request.authority, request.headers):
+        return request
+    return Request(
+        method=request.method,
+        authority=host,
+        path=path,
+        headers=headers,
+        scheme=request.scheme,
+    )
+
+
+_BAD_PATH = "path_normalization_failed"
+_PROTOCOL_ERROR = Refused(
+    status=400, details="http1.unexpected_underscore", body="Bad Request", flag="DPE"
+)
+
+
 def admit(
     chain: HttpChain,
     request: Request,
@@ -78,7 +134,7 @@ def admit(
     internal_only: Collection[str] = (),
 ) -> Admitted:
     """Return the request as the filters see it; `internal_only` are the route table's."""
-    headers = without(request.headers, _HOP_BY_HOP)
+    headers = _without_hop_by_hop(request.headers)
     source = connection.source_ip if connection is not None else ""
     scheme = "https" if connection is not None and connection.transport == "tls" else "http"
     forwarded = first(headers, "x-forwarded-for")
@@ -90,7 +146,8 @@ def admit(
         if source and not chain.skip_xff_append:
             value = f"{forwarded},{source}" if forwarded else source
             headers = replaced(headers, "x-forwarded-for", value)
-        headers = replaced(headers, "x-forwarded-proto", scheme)
+        if not trusted or first(headers, "x-forwarded-proto") is None:
+            headers = replaced(headers, "x-forwarded-proto", scheme)
     else:
         # An address that stands alone in x-forwarded-for is believed.
         alone = forwarded is not None and "," not in forwarded and not chain.xff_num_trusted_hops
@@ -103,15 +160,33 @@ def admit(
         headers = _clean(headers, internal_only, edge=chain.use_remote_address)
         if chain.use_remote_address and client:
             headers = replaced(headers, "x-envoy-external-address", client)
-    if chain.via:
-        before = first(headers, "via")
-        headers = replaced(headers, "via", f"{before}, {chain.via}" if before else chain.via)
+    headers = _by_way_of(chain, headers)
     return Admitted(request=with_headers(request, headers), client=client or source)
+
+
+def _by_way_of(chain: HttpChain, headers: Headers) -> Headers:
+    """Return headers that say that the message came this way, if it is to be said."""
+    if not chain.via:
+        return headers
+    before = first(headers, "via")
+    return replaced(headers, "via", f"{before}, {chain.via}" if before else chain.via)
+
+
+def _without_hop_by_hop(headers: Headers) -> Headers:
+    """Return headers without those that are the connection's affair."""
+    named = first(headers, "connection")
+    if named is not None:
+        headers = without(headers, {name.strip().lower() for name in named.split(",")})
+    accepted = first(headers, "te")
+    if accepted is not None:
+        trailers = "trailers" in (one.strip() for one in accepted.split(","))
+        headers = replaced(headers, "te", "trailers") if trailers else without(headers, {"te"})
+    return without(headers, _HOP_BY_HOP)
 
 
 def release(chain: HttpChain, response: Response) -> Response:
     """Return the response as it goes to the client."""
-    headers = response.headers
+    headers = _by_way_of(chain, response.headers)
     transformation = chain.server_header
     if transformation == "OVERWRITE" or (
         transformation == "APPEND_IF_ABSENT" and first(headers, "server") is None
@@ -128,9 +203,6 @@ def _last_address(forwarded: str | None, skip: int) -> str:
     if skip >= len(parts):
         return ""
     last = parts[len(parts) - 1 - skip].strip(" \t")
-    address, colon, _ = last.rpartition(":")
-    if colon and (address.endswith("]") or ":" not in address):
-        last = address.strip("[]")
     try:
         return str(ip_address(last))
     except ValueError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from simulator.envoy.filters.router_config import RouterConfig
@@ -29,6 +30,14 @@ class HttpFilter:
     """Its compiled configuration; None where the simulator does not model it."""
     disabled: bool
     field: FieldRef
+
+
+class Underscores(StrEnum):
+    """What becomes of headers whose names hold an underscore."""
+
+    ALLOW = "ALLOW"
+    REJECT = "REJECT_REQUEST"
+    DROP = "DROP_HEADER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +75,8 @@ class HttpChain:
     """`internal_address_config`: clients from here may steer the proxy by headers."""
     forward_client_cert: str = "SANITIZE"
     via: str = ""
+    underscores: Underscores = Underscores.ALLOW
+    """`common_http_protocol_options.headers_with_underscores_action`"""
 
     def route_table(self, routes: Mapping[str, RouteTable]) -> RouteTable | None:
         """Return the table in force: the inline one, or the named one where it has arrived."""

@@ -19,7 +19,7 @@ from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host, Pick
 from simulator.envoy.choice import Choice
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
-from simulator.envoy.conn_manager import admit, release
+from simulator.envoy.conn_manager import Refused, admit, prepare, release
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import chain as filter_chain
@@ -104,6 +104,12 @@ class Stream:
             if self._reasons is not None:
                 self._reasons.add(refusal.node)
             return self._finish(None, refusal.details)
+        prepared = prepare(self._chain, self._request, self._connection)
+        if isinstance(prepared, Refused):
+            self._flag(prepared.flag)
+            response = reply(self._request, prepared.status, prepared.body, prepared.headers)
+            return self._finish(response, prepared.details)
+        self._request = prepared
         table = self._chain.route_table(self._routes)
         if table is None:
             return self._answer(404, "", "NR", "route_configuration_not_found")

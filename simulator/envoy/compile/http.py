@@ -14,7 +14,7 @@ from simulator.envoy.compile.filters import filter_config
 from simulator.envoy.compile.routes import route_table
 from simulator.envoy.filters.rbac_config import RbacConfig
 from simulator.envoy.filters.router_config import RouterConfig
-from simulator.envoy.http import HttpChain, HttpFilter
+from simulator.envoy.http import HttpChain, HttpFilter, Underscores
 from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import EscapedSlashes, PathRules
 from simulator.envoy.rejected import Scope
@@ -92,6 +92,7 @@ def http_chain(message: Any, before: tuple[NetworkFilter, ...], scope: Scope) ->
         .enum_type.values_by_number[message.forward_client_cert_details]
         .name,
         via=message.via,
+        underscores=tuple(Underscores)[options.headers_with_underscores_action],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,9 @@ from tests.simulator.envoy.real import Answer, Backend, Envoy, running
 
 TYPE = "type.googleapis.com/"
 FILTERS = TYPE + "envoy.extensions.filters.http."
+# What becomes of the connection afterwards (`connection`) is the codec's affair.
 _VOLATILE = {
+    "connection",
     "x-request-id",
     "date",
     "content-length",
@@ -185,7 +188,25 @@ def simulate(world: World, case: Case, *, explain: bool = False) -> Played:
         explain=explain,
         forced=Forced(),
     )
-    return play(stream, scripted(case.script))
+    return play(stream, lambda attempt: _named(scripted(case.script)(attempt)))
+
+
+def _named(step: str) -> str:
+    """Return a step of the simulated backend, which bears the real one's name."""
+    return f"{step}+server:backend" if step[0].isdigit() else step
+
+
+def _own_address() -> str:
+    """Return this machine's address, which Envoy names in place of a loopback client's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
+        try:
+            unsent.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(unsent.getsockname()[0])
+
+
+OWN_ADDRESS = _own_address()
 
 
 def check(world: World, case: Case) -> None:
@@ -221,4 +242,8 @@ def _request(request: Request) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _lines(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return sorted((name, value) for name, value in headers if name not in _VOLATILE)
+    return sorted(
+        (name, value.replace(OWN_ADDRESS, "127.0.0.1") if name == "x-forwarded-for" else value)
+        for name, value in headers
+        if name not in _VOLATILE
+    )
