@@ -3,9 +3,10 @@
 A request counts as internal only if it comes from an address that the configuration calls
 internal; from all others Envoy takes the headers that would steer retries and time-outs.
 
-Models    HttpConnectionManager.{use_remote_address, internal_address_config, skip_xff_append, via}
+Models    HttpConnectionManager.{use_remote_address, xff_num_trusted_hops, skip_xff_append, via,
+          internal_address_config, forward_client_cert_details, generate_request_id}
 Follows   envoy/source/common/http/conn_manager_utility.cc (mutateRequestHeaders)
-Leaves    trusted hops, original IP detection, XFCC (docs/fidelity.md#client-identity)
+Leaves    original IP detection, certificates in XFCC (docs/fidelity.md#client-identity)
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from ipaddress import ip_address, ip_network
 
 from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
+from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.http import HttpChain, Underscores
 from simulator.envoy.match import is_grpc
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import Request
 
+REQUEST_ID = "x-request-id"
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -30,7 +33,6 @@ _HOP_BY_HOP = frozenset(
         "proxy-connection",
         "transfer-encoding",
         "x-envoy-internal",
-        "x-forwarded-client-cert",
     }
 )
 
@@ -131,6 +133,7 @@ def admit(
     chain: HttpChain,
     request: Request,
     connection: Connection | None,
+    draws: Draws,
     internal_only: Collection[str] = (),
 ) -> Admitted:
     """Return the request as the filters see it; `internal_only` are the route table's."""
@@ -154,14 +157,27 @@ def admit(
         client = _last_address(forwarded, chain.xff_num_trusted_hops)
         if first(headers, "x-forwarded-proto") is None:
             headers = (*headers, ("x-forwarded-proto", scheme))
+    edge = chain.use_remote_address
     if alone and client and _is_internal(client, chain.internal_cidrs):
+        edge = False
         headers = replaced(headers, "x-envoy-internal", "true")
     else:
-        headers = _clean(headers, internal_only, edge=chain.use_remote_address)
-        if chain.use_remote_address and client:
+        headers = _clean(headers, internal_only, edge=edge)
+        if edge and client:
             headers = replaced(headers, "x-envoy-external-address", client)
-    headers = _by_way_of(chain, headers)
+    if chain.generate_request_id and (
+        (edge and not chain.preserve_external_request_id) or first(headers, REQUEST_ID) is None
+    ):
+        headers = replaced(headers, REQUEST_ID, _uuid(draws))
+    headers = _vouched(chain, _by_way_of(chain, headers), connection)
     return Admitted(request=with_headers(request, headers), client=client or source)
+
+
+def _uuid(draws: Draws) -> str:
+    """Return a random UUID (version 4)."""
+    high, low = draws.next("request id"), draws.next("request id")
+    text = f"{high & ~0xF000 | 0x4000:016x}{low & (1 << 62) - 1 | 1 << 63:016x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def _by_way_of(chain: HttpChain, headers: Headers) -> Headers:
@@ -170,6 +186,31 @@ def _by_way_of(chain: HttpChain, headers: Headers) -> Headers:
         return headers
     before = first(headers, "via")
     return replaced(headers, "via", f"{before}, {chain.via}" if before else chain.via)
+
+
+def _vouched(chain: HttpChain, headers: Headers, connection: Connection | None) -> Headers:
+    """Return headers that tell of the client's certificate as far as that is wanted."""
+    mode, name = chain.forward_client_cert, "x-forwarded-client-cert"
+    if mode == "ALWAYS_FORWARD_ONLY":
+        return headers
+    secured = connection is not None and connection.transport == "tls"
+    peer = connection.peer if connection is not None and secured else None
+    if mode == "SANITIZE" or connection is None or peer is None:
+        return without(headers, {name})
+    if mode == "FORWARD_ONLY":
+        return headers
+    told = [f"By={uri}" for uri in (connection.local.uri_sans[:1] if connection.local else ())]
+    if peer.digest:
+        told.append(f"Hash={peer.digest}")
+    if "subject" in chain.client_cert_details:
+        told.append(f'Subject="{peer.subject}"')
+    if "uri" in chain.client_cert_details:
+        told += (f"URI={uri}" for uri in peer.uri_sans or ("",))
+    if "dns" in chain.client_cert_details:
+        told += (f"DNS={dns}" for dns in peer.dns_sans)
+    before = first(headers, name) if mode == "APPEND_FORWARD" else None
+    value = ";".join(told)
+    return replaced(headers, name, f"{before},{value}" if before else value)
 
 
 def _without_hop_by_hop(headers: Headers) -> Headers:
@@ -184,9 +225,11 @@ def _without_hop_by_hop(headers: Headers) -> Headers:
     return without(headers, _HOP_BY_HOP)
 
 
-def release(chain: HttpChain, response: Response) -> Response:
-    """Return the response as it goes to the client."""
+def release(chain: HttpChain, request: Request, response: Response) -> Response:
+    """Return the response to a request as it goes to the client."""
     headers = _by_way_of(chain, response.headers)
+    if chain.always_set_request_id_in_response:
+        headers = replaced(headers, REQUEST_ID, request.first(REQUEST_ID) or "")
     transformation = chain.server_header
     if transformation == "OVERWRITE" or (
         transformation == "APPEND_IF_ABSENT" and first(headers, "server") is None

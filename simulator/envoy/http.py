@@ -67,6 +67,7 @@ class HttpChain:
     max_stream_duration_ns: int | None = None
     generate_request_id: bool = True
     preserve_external_request_id: bool = False
+    always_set_request_id_in_response: bool = False
     use_remote_address: bool = False
     skip_xff_append: bool = False
     xff_num_trusted_hops: int = 0
@@ -74,6 +75,8 @@ class HttpChain:
     internal_cidrs: tuple[str, ...] = ()
     """`internal_address_config`: clients from here may steer the proxy by headers."""
     forward_client_cert: str = "SANITIZE"
+    client_cert_details: frozenset[str] = frozenset()
+    """What `x-forwarded-client-cert` tells besides the hash: `subject`, `uri`, `dns`."""
     via: str = ""
     underscores: Underscores = Underscores.ALLOW
     """`common_http_protocol_options.headers_with_underscores_action`"""

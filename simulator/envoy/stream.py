@@ -94,8 +94,6 @@ class Stream:
         self._options = chain.router
         self._choice = Choice(draws, connection, forced.endpoints)
 
-    # -- events ---------------------------------------------------------------------------
-
     def start(self, now: int) -> Command:
         """Take the request; it is complete."""
         self._take(Event.START)
@@ -113,7 +111,13 @@ class Stream:
         table = self._chain.route_table(self._routes)
         if table is None:
             return self._answer(404, "", "NR", "route_configuration_not_found")
-        admitted = admit(self._chain, self._request, self._connection, table.internal_only_headers)
+        admitted = admit(
+            self._chain,
+            self._request,
+            self._connection,
+            self._draws,
+            table.internal_only_headers,
+        )
         self._request = admitted.request
         self._info = StreamInfo(source_address=admitted.client, connection=self._connection)
         self._passing = self._enter(table)
@@ -189,8 +193,6 @@ class Stream:
         self._flag("DC")
         return self._finish(None, "downstream_remote_disconnect")
 
-    # -- what is known of it --------------------------------------------------------------
-
     def record(self) -> Record:
         """Return what the access log would say, so far."""
         match = self._match
@@ -216,8 +218,6 @@ class Stream:
         request = self._request
         summary = f"{self._status or 'no status'} {self.details}".strip()
         return self._reasons.tree(f"{request.method} {request.authority}{request.path}", summary)
-
-    # -- filters --------------------------------------------------------------------------
 
     def _enter(self, table: RouteTable) -> Passing:
         """Return the request as it enters the filters, its route known."""
@@ -261,8 +261,6 @@ class Stream:
             self._request, verdict.status, verdict.body, verdict.headers, verdict.grpc_status
         )
         return self._finish_local(response, verdict.details)
-
-    # -- the router -----------------------------------------------------------------------
 
     def _route(self, now: int) -> Command:
         match = self._match
@@ -387,8 +385,6 @@ class Stream:
             self._flag("UO")
         return None
 
-    # -- the end --------------------------------------------------------------------------
-
     def _after_reset(self, now: int, reason: Reset, transport_failure: str) -> Command:
         if reason not in retry.CONNECT_FAILURES and reason is not Reset.OVERFLOW:
             self._sent = True
@@ -454,7 +450,7 @@ class Stream:
             self._retry.release()
         if response is not None:
             self._status = response.status
-            response = release(self._chain, response)
+            response = release(self._chain, self._request, response)
         told = f"{self._status}" if response is not None else "none: the connection is closed"
         flags = f", flags {','.join(self.flags)}" if self.flags else ""
         self._note("response", told, f"{details}{flags}")
@@ -467,8 +463,6 @@ class Stream:
         assert self._resources is not None, "an attempt is counted"
         self._host.active -= 1
         self._resources.requests -= 1
-
-    # -- small things ---------------------------------------------------------------------
 
     def _take(self, event: Event) -> bool:
         """Return whether an event counts.

@@ -17,6 +17,8 @@ class Certificate:
     dns_sans: tuple[str, ...] = ()
     subject: str = ""
     """RFC 2253 form, such as `CN=a,O=b`; a workload's certificate has none."""
+    digest: str = ""
+    """SHA-256 of the certificate, in hexadecimal digits; empty where there is no real one."""
     validated: bool = True
     """Whether it was verified against trusted certificates."""
 

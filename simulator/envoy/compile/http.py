@@ -80,6 +80,7 @@ def http_chain(message: Any, before: tuple[NetworkFilter, ...], scope: Scope) ->
             not message.HasField("generate_request_id") or message.generate_request_id.value
         ),
         preserve_external_request_id=bool(message.preserve_external_request_id),
+        always_set_request_id_in_response=bool(message.always_set_request_id_in_response),
         use_remote_address=bool(message.use_remote_address.value),
         skip_xff_append=bool(message.skip_xff_append),
         xff_num_trusted_hops=int(message.xff_num_trusted_hops),
@@ -91,9 +92,15 @@ def http_chain(message: Any, before: tuple[NetworkFilter, ...], scope: Scope) ->
         .DESCRIPTOR.fields_by_name["forward_client_cert_details"]
         .enum_type.values_by_number[message.forward_client_cert_details]
         .name,
+        client_cert_details=_cert_details(message.set_current_client_cert_details),
         via=message.via,
         underscores=tuple(Underscores)[options.headers_with_underscores_action],
     )
+
+
+def _cert_details(message: Any) -> frozenset[str]:  # noqa: ANN401 - protobuf
+    wanted = {"subject": message.subject.value, "uri": message.uri, "dns": message.dns}
+    return frozenset(name for name, on in wanted.items() if on)
 
 
 def _idle(message: Any) -> int:  # noqa: ANN401 - protobuf

@@ -51,7 +51,15 @@ def world() -> Scenario:
     )
 
 
-REQUEST = Request.model_validate({"url": "http://a:9080/", "from": "client.default", "count": 150})
+REQUEST = Request.model_validate(
+    {
+        "url": "http://a:9080/",
+        "from": "client.default",
+        "count": 150,
+        # Told, as it would be made up anew each time.
+        "headers": {"x-request-id": "told"},
+    }
+)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,10 @@ class Pair:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     @property
+    def digest(self) -> str:
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
     def key_pem(self) -> str:
         return self.key.private_bytes(
             serialization.Encoding.PEM,
@@ -77,22 +81,24 @@ def _sign(
     return builder.sign(signer, hashes.SHA256())
 
 
-def client_context(trusted: Pair, certificate: Certificate | None, folder: Path) -> ssl.SSLContext:
+def client_context(pair: Pair | None, folder: Path) -> ssl.SSLContext:
     """Return a client's TLS settings: it shows the certificate, if any, and believes anyone."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    if certificate is not None:
-        pair = issue(trusted, certificate)
+    if pair is not None:
         file = folder / f"client-{pair.certificate.serial_number}.pem"
         file.write_text(pair.certificate_pem + pair.key_pem)
         context.load_cert_chain(file)
     return context
 
 
+SERVER = Certificate(uri_sans=("spiffe://td/ns/a/sa/server",))
+
+
 def server_context(trusted: Pair) -> dict[str, Any]:
     """Return a listener's transport socket: it asks for certificates but needs none."""
-    pair = issue(trusted, Certificate(uri_sans=("spiffe://td/ns/a/sa/server",)))
+    pair = issue(trusted, SERVER)
     return {
         "name": "tls",
         "typed_config": {

@@ -20,6 +20,7 @@ from simulator.envoy.listener import Accepted
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
 from simulator.envoy.tls import Certificate
+from tests.simulator.envoy.certificates import SERVER
 from tests.simulator.envoy.playing import Played, cluster, play, proxy, scripted
 from tests.simulator.envoy.real import Answer, Backend, Envoy, running
 
@@ -170,6 +171,7 @@ def simulate(world: World, case: Case, *, explain: bool = False) -> Played:
         transport="tls" if case.client else "raw_buffer",
         sni=case.sni if case.client else "",
         peer=world.certificates.get(case.client),
+        local=SERVER if case.client else None,
     )
     accepted = one.accept(connection)
     assert isinstance(accepted, Accepted)

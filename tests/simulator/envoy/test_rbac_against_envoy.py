@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from simulator.envoy.tls import Certificate
-from tests.simulator.envoy.certificates import authority, client_context, server_context
+from tests.simulator.envoy.certificates import authority, client_context, issue, server_context
 from tests.simulator.envoy.comparing import FILTERS, Case, World, check, http_filter, routes, world
 from tests.simulator.envoy.real import http_listener
 
@@ -228,7 +229,14 @@ CASES = [
     Case("principal-header", those({"header": {"name": "x-a", "present_match": True}})),
     Case("authenticated-plain", those({"authenticated": {}})),
     *(
-        Case(f"tls-{name}", those(principal), listener="tls", client=client, sni=sni)
+        Case(
+            f"tls-{name}",
+            those(principal),
+            listener="tls",
+            client=client,
+            sni=sni,
+            headers=(("x-forwarded-client-cert", "By=before"),) if name == "dns" else (),
+        )
         for name, principal, client, sni in [
             ("anyone", {"authenticated": {}}, "sleep", "test"),
             ("nobody", {"authenticated": {}}, "stranger", "test"),
@@ -274,6 +282,10 @@ def listeners(server: dict[str, Any]) -> list[dict[str, Any]]:
         for name in ("main", "tls")
     )
     tls["filter_chains"][0]["transport_socket"] = server
+    tls["filter_chains"][0]["filters"][0]["typed_config"] |= {
+        "forward_client_cert_details": "APPEND_FORWARD",
+        "set_current_client_cert_details": {"subject": True, "uri": True, "dns": True},
+    }
     tls["listener_filters"] = [
         {
             "name": "tls",
@@ -290,15 +302,17 @@ def listeners(server: dict[str, Any]) -> list[dict[str, Any]]:
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("rbac")
     trusted = authority()
-    contexts = {
-        name: client_context(trusted, certificate, folder) for name, certificate in CLIENTS.items()
-    }
-    contexts["stranger"] = client_context(trusted, None, folder)
+    pairs = {name: issue(trusted, certificate) for name, certificate in CLIENTS.items()}
+    contexts = {name: client_context(pair, folder) for name, pair in pairs.items()}
+    contexts["stranger"] = client_context(None, folder)
     with world(
         CASES,
         listeners(server_context(trusted)),
         folder,
-        certificates=CLIENTS,
+        certificates={
+            name: replace(certificate, digest=pairs[name].digest)
+            for name, certificate in CLIENTS.items()
+        },
         contexts=contexts,
     ) as found:
         yield found
