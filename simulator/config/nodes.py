@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,3 +163,23 @@ class Positions(Mapping[str, Position]):
             for at, item in enumerate(node.items):
                 yield f"{prefix}[{at}]"
                 yield from self._paths(f"{prefix}[{at}]", item)
+
+
+@dataclass(frozen=True, slots=True)
+class Borrowed(Positions):
+    """Positions of an object that was made of parts of others."""
+
+    parts: tuple[tuple[str, Positions, str], ...]
+    """A path of the object, and what stands there: another's positions and path."""
+
+    @classmethod
+    def of(cls, base: Positions, parts: Iterable[tuple[str, Positions, str]]) -> Borrowed:
+        """Return the positions of an object that is `base` but for some parts."""
+        return cls(base.file, base.root, tuple(parts))
+
+    def nearest(self, path: str) -> Position:
+        """Return the position of what stands at a path, or at its nearest ancestor."""
+        for prefix, positions, place in self.parts:
+            if path == prefix or path.startswith((f"{prefix}.", f"{prefix}[")):
+                return positions.nearest(place + path[len(prefix) :])
+        return Positions.nearest(self, path)

@@ -6,6 +6,7 @@ Follows   istio pkg/config/analysis/analyzers/all.go
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from simulator.config.objects import Manifests
 from simulator.diagnostics import Diagnostic, Position
@@ -45,7 +46,8 @@ ANALYZERS: dict[str, tuple[Analyzer, ...]] = {
 
 def analyze(manifests: Manifests) -> tuple[Diagnostic, ...]:
     """Return what the loader, the webhook and the analysers find, in the order of places."""
-    mesh = Mesh.as_written(manifests)
+    # What istiod makes of Gateway API is not the learner's to mend.
+    mesh = replace(Mesh.as_written(manifests), manifests=manifests)
     refused = [each for source in manifests.objects for each in validate(source)]
     found = [each for group in ANALYZERS.values() for check in group for each in check(mesh)]
     return tuple(sorted((*manifests.diagnostics, *mesh.diagnostics, *refused, *found), key=_place))

@@ -15,6 +15,7 @@ from simulator.config.istio import MeshConfig
 from simulator.config.objects import Manifests
 from simulator.diagnostics import Diagnostic
 from simulator.istiod.destination_rule import Rulebook, consolidate
+from simulator.istiod.gateway_api import Status, deployed, translate
 from simulator.istiod.mesh_config import mesh_config
 from simulator.istiod.pod import Pod, pods
 from simulator.istiod.service import (
@@ -57,6 +58,7 @@ class Mesh:
     """All that the control plane knows; immutable."""
 
     manifests: Manifests
+    """As written, with what istiod makes of Gateway API."""
     config: MeshConfig
     pods: tuple[Pod, ...]
     """Sorted by NAME.NAMESPACE."""
@@ -67,6 +69,8 @@ class Mesh:
     virtual_services: tuple[VirtualService, ...]
     """Oldest first."""
     destination_rules: Rulebook
+    statuses: tuple[Status, ...] = ()
+    """What became of the objects of Gateway API."""
     diagnostics: tuple[Diagnostic, ...] = ()
     """What is wrong with objects that are refused, and with `config`."""
     shared: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -82,6 +86,7 @@ class Mesh:
     @classmethod
     def as_written(cls, manifests: Manifests) -> Mesh:
         """Return the mesh if nothing were refused, as analysis looks at it."""
+        manifests = deployed(manifests)
         config, mistakes = mesh_config(manifests)
         running = pods(manifests, config)
         registered = tuple(
@@ -93,12 +98,15 @@ class Mesh:
                 key=_age,
             )
         )
+        services = by_host(registered)
+        translated = translate(manifests, services)
+        manifests = translated.manifests
         return cls(
             manifests=manifests,
             config=config,
             pods=running,
             registered=registered,
-            services=by_host(registered),
+            services=services,
             virtual_services=read(
                 manifests.of("VirtualService"),
                 frozenset(config.default_virtual_service_export_to),
@@ -109,6 +117,7 @@ class Mesh:
                     frozenset(config.default_destination_rule_export_to),
                 )
             ),
+            statuses=translated.statuses,
             diagnostics=mistakes,
         )
 

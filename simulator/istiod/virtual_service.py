@@ -13,6 +13,9 @@ from simulator.config.objects import Object
 from simulator.istiod import names
 from simulator.istiod.delegate import fold
 
+SEMANTICS = "internal.istio.io/route-semantics"
+"""The annotation of VirtualServices that stand for something else."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRule:
@@ -37,6 +40,8 @@ class VirtualService:
     """`mesh` or NAMESPACE/NAME."""
     rules: tuple[HttpRule, ...]
     exported_to: frozenset[str]
+    gateway_semantics: bool = False
+    """It stands for routes of Gateway API, whose rules differ in some ways."""
 
     @property
     def name(self) -> str:
@@ -113,6 +118,7 @@ def _read(
         gateways=tuple(gateway_name(each, source.namespace) for each in spec.gateways or ("mesh",)),
         rules=tuple(rules),
         exported_to=frozenset(spec.export_to) or exported_to,
+        gateway_semantics=source.annotations.get(SEMANTICS) == "gateway",
     )
 
 
