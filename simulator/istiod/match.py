@@ -18,14 +18,19 @@ CLAIMS = "@request.auth.claims"
 """Header names that begin so stand for a JWT's claims."""
 
 
-def route_match(match: HTTPMatchRequest | None, source: Object | None, at: str) -> Part:
-    """Return the match of one route; without a condition it takes every request."""
+def route_match(
+    match: HTTPMatchRequest | None, source: Object | None, at: str, *, by_element: bool = False
+) -> Part:
+    """Return the match of one route; without a condition it takes every request.
+
+    Prefixes are of text, or `by_element` of the path: then `/a` does not take `/ab`.
+    """
     part = Part(value={"prefix": "/"})
     if match is None:
         return part
     part.note("", source, at)
     if match.uri is not None:
-        _path(part, match.uri, source, f"{at}.uri")
+        _path(part, match.uri, source, f"{at}.uri", by_element=by_element)
     part.put("case_sensitive", wrapped(not match.ignore_uri_case))
     part.list("headers", _headers(match, source, at))
     queries = [
@@ -36,11 +41,15 @@ def route_match(match: HTTPMatchRequest | None, source: Object | None, at: str) 
     return part
 
 
-def _path(part: Part, uri: StringMatch, source: Object | None, place: str) -> None:
+def _path(
+    part: Part, uri: StringMatch, source: Object | None, place: str, *, by_element: bool
+) -> None:
     if uri.exact is not None:
         part.put("path", uri.exact, source, place)
     elif uri.regex is not None:
         part.put("safe_regex", {"regex": uri.regex}, source, place)
+    elif by_element and uri.prefix not in {None, "/"}:
+        part.put("path_separated_prefix", uri.prefix, source, place)
     elif uri.prefix is not None:
         part.put("prefix", uri.prefix, source, place)
         return

@@ -12,6 +12,8 @@ from functools import cmp_to_key
 DOMAIN = "cluster.local"
 BLACK_HOLE = "BlackHoleCluster"
 PASSTHROUGH = "PassthroughCluster"
+UNKNOWN = "UnknownService"
+"""A cluster that there never is: where an invalid backend leads."""
 INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 MESH_GATEWAY = "mesh"
 ROOT_NAMESPACE = "istio-system"

@@ -7,6 +7,9 @@ Follows   istio pilot/pkg/networking/core/route/route.go (ApplyRedirect, ApplyDi
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Mapping
+from typing import Any
 
 from simulator.config.istio import HTTPDirectResponse, HTTPRedirect
 from simulator.config.objects import Object
@@ -23,12 +26,24 @@ _CODES = {
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def redirect(spec: HTTPRedirect, port: int, tls: bool, source: Object, at: str) -> Part:  # noqa: FBT001 - a fact of the server
+def redirect(
+    spec: HTTPRedirect,
+    port: int,
+    tls: bool,  # noqa: FBT001 - a fact of the server
+    source: Object,
+    at: str,
+    match: Mapping[str, Any],
+) -> Part:
     """Return a redirect as seen by clients of `port`; a code that Envoy lacks is taken as 301."""
     part = Part()
     part.note("", source, f"{at}.redirect")
     part.put("host_redirect", spec.authority or "")
-    part.put("path_redirect", spec.uri or "")
+    if spec.prefix_rewrite == "/" and "path_separated_prefix" in match:
+        part.put("regex_rewrite", without_prefix(match["path_separated_prefix"]))
+    elif spec.prefix_rewrite:
+        part.put("prefix_rewrite", spec.prefix_rewrite)
+    else:
+        part.put("path_redirect", spec.uri or "")
     if spec.scheme:
         part.put("scheme_redirect", spec.scheme)
     target = spec.port or 0
@@ -40,6 +55,12 @@ def redirect(spec: HTTPRedirect, port: int, tls: bool, source: Object, at: str) 
     code = _CODES.get(spec.redirect_code or 0, "MOVED_PERMANENTLY")
     part.put("response_code", code, source, f"{at}.redirect.redirectCode")
     return part
+
+
+def without_prefix(prefix: str) -> dict[str, Any]:
+    """Return a rewrite that takes a prefix away; what is left begins with one slash."""
+    pattern = {"regex": f"^{re.escape(prefix)}(/?)(.*)"}
+    return {"pattern": pattern, "substitution": r"/\2"}
 
 
 def direct_response(spec: HTTPDirectResponse, source: Object, at: str) -> Part:

@@ -21,7 +21,7 @@ from simulator.config.objects import Object
 from simulator.istiod import mutation, names, retry, route_filters
 from simulator.istiod.match import catches_all, route_match
 from simulator.istiod.part import Part, duration, istio_metadata, wrapped
-from simulator.istiod.redirect import direct_response, redirect
+from simulator.istiod.redirect import direct_response, redirect, without_prefix
 from simulator.istiod.registry import Service
 from simulator.istiod.virtual_service import HttpRule, VirtualService
 
@@ -122,17 +122,26 @@ def _route(
     if match is not None and match.name:
         name += f".{match.name}"
     part.put("name", name, source, f"{rule.at}.name" if name else "")
-    part.nest("match", route_match(match, rule.match_source, f"{rule.match_at}.{match_at}"))
+    by_element = virtual_service.gateway_semantics
+    place = f"{rule.match_at}.{match_at}"
+    part.nest("match", route_match(match, rule.match_source, place, by_element=by_element))
     part.value["metadata"] = _config_metadata(virtual_service.source)
     if match is not None and match.stat_prefix:
         part.put("stat_prefix", match.stat_prefix)
     authority = mutation.apply(part, spec.headers, source, f"{rule.at}.headers")
     if spec.redirect is not None:
-        part.nest("redirect", redirect(spec.redirect, context.port, context.tls, source, rule.at))
+        part.nest(
+            "redirect",
+            redirect(
+                spec.redirect, context.port, context.tls, source, rule.at, part.value["match"]
+            ),
+        )
     elif spec.direct_response is not None:
         part.nest("direct_response", direct_response(spec.direct_response, source, rule.at))
     else:
         part.nest("route", _action(part, rule, authority, context))
+        if virtual_service.gateway_semantics:
+            part.value["route"]["cluster_not_found_response_code"] = "INTERNAL_SERVER_ERROR"
     part.value["decorator"] = {
         "operation": _operation(part.value, virtual_service.name, context.port)
     }
@@ -150,7 +159,7 @@ def _action(route: Part, rule: HttpRule, authority: str, context: Context) -> Pa
     action = Part()
     action.note("", source, f"{at}.route" if spec.route else at)
     _timeout(action, spec.timeout_ns, source, f"{at}.timeout")
-    authority = _rewrite(action, spec, source, at) or authority
+    authority = _rewrite(action, spec, source, at, route.value["match"]) or authority
     if authority:
         place = f"{at}.rewrite.authority" if spec.rewrite else f"{at}.headers"
         action.put("host_rewrite_literal", authority, source, place)
@@ -168,7 +177,9 @@ def _timeout(action: Part, timeout_ns: int | None, source: Object | None, place:
     action.value["max_grpc_timeout"] = timeout
 
 
-def _rewrite(action: Part, spec: HTTPRoute, source: Object, at: str) -> str:
+def _rewrite(
+    action: Part, spec: HTTPRoute, source: Object, at: str, match: Mapping[str, Any]
+) -> str:
     rewrite = spec.rewrite
     if rewrite is None:
         return ""
@@ -176,6 +187,9 @@ def _rewrite(action: Part, spec: HTTPRoute, source: Object, at: str) -> str:
     if regex is not None:
         value = {"pattern": {"regex": regex.match}, "substitution": regex.rewrite}
         action.put("regex_rewrite", value, source, f"{at}.rewrite.uriRegexRewrite")
+    elif rewrite.uri == "/" and "path_separated_prefix" in match:
+        value = without_prefix(match["path_separated_prefix"])
+        action.put("regex_rewrite", value, source, f"{at}.rewrite.uri")
     elif rewrite.uri:
         action.put("prefix_rewrite", rewrite.uri, source, f"{at}.rewrite.uri")
     return rewrite.authority or ""
@@ -221,6 +235,8 @@ def mirror_share(spec: HTTPRoute) -> dict[str, Any] | None:
 
 def cluster_of(destination: Destination, namespace: str, context: Context) -> str:
     """Return the cluster that a destination means, whether there is one or not."""
+    if not destination.host:
+        return names.UNKNOWN
     host = names.resolve(destination.host, namespace)
     service = context.service(host)
     port = context.port
@@ -286,7 +302,8 @@ def _weighted(
 
 def _operation(route: Mapping[str, Any], virtual_service: str, port: int) -> str:
     match = route["match"]
-    path = match.get("path") or match.get("safe_regex", {}).get("regex") or match["prefix"] + "*"
+    prefix = match.get("path_separated_prefix") or match.get("prefix", "")
+    path = match.get("path") or match.get("safe_regex", {}).get("regex") or prefix + "*"
     cluster = route.get("route", {}).get("cluster", "")
     if cluster.startswith("outbound|"):
         _, cluster_port, _, host = cluster.split("|", 3)

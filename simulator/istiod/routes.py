@@ -119,6 +119,11 @@ def _drafts(
         if not found:
             continue
         hosts, known = _split(each, services, wildcards)
+        if each.gateway_semantics and each.namespace != scope.pod.namespace:
+            # A route of a third namespace is not for this proxy's calls.
+            known = tuple(one for one in known if one.namespace == each.namespace)
+            if not known:
+                continue
         served = tuple(one for one in known if one.ports[0].protocol.http_or_sniffed)
         if served or port == _LEGACY_PORT:
             yield _Draft(routes=found, hosts=hosts, services=served, source=each)
@@ -186,7 +191,7 @@ def _split(
     unknown: list[str] = []
     known: dict[str, Service] = {}
     for host in sorted(virtual_service.hosts, key=names.is_wildcard):
-        if not names.is_wildcard(host):
+        if not names.is_wildcard(host) or virtual_service.gateway_semantics:
             if host in services:
                 known[host] = services[host]
             else:

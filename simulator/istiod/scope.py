@@ -143,7 +143,8 @@ def scope(mesh: Mesh, pod: Pod) -> Scope:
 def _visible(found: Iterable[VirtualService], namespace: str) -> tuple[VirtualService, ...]:
     def audience(each: VirtualService) -> int:
         if not each.exported_to or "*" in each.exported_to:
-            return 2
+            # A route of the client's own namespace wins over the service's.
+            return 2 if each.gateway_semantics and each.namespace == namespace else 3
         return 0 if "." in each.exported_to else 1
 
     seen = [each for each in found if each.visible_from(namespace)]
