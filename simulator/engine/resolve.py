@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from simulator.envoy.connection import Connection
 from simulator.istiod.registry import Mesh, Pod, Service
+from simulator.istiod.servers import services_named
 from simulator.istiod.service import UNSPECIFIED
 
 OUTSIDE = "outside"
@@ -110,11 +111,16 @@ def _from_outside(mesh: Mesh, host: str, port: int) -> list[Place] | None:
         if service is not None and (host in _names(service) or host == service.ip):
             return behind(mesh, service.ip, port)
     for gateway in mesh.manifests.of("Gateway"):
-        if any(_serves(one, host) for server in gateway.spec.servers for one in server.hosts):
-            selector = (gateway.spec.selector or {}).items()
-            chosen = tuple(pod for pod in gateways if selector <= pod.labels.items())
-            service = _gateway_service(mesh, chosen)
-            return behind(mesh, service.ip, port) if service else [(p.ip, port) for p in chosen]
+        if not any(_serves(one, host) for server in gateway.spec.servers for one in server.hosts):
+            continue
+        before = services_named(gateway)
+        if before is not None:
+            named = [mesh.services[each] for each in sorted(before) if each in mesh.services]
+            return [place for each in named for place in behind(mesh, each.ip, port)]
+        selector = (gateway.spec.selector or {}).items()
+        chosen = tuple(pod for pod in gateways if selector <= pod.labels.items())
+        service = _gateway_service(mesh, chosen)
+        return behind(mesh, service.ip, port) if service else [(p.ip, port) for p in chosen]
     return None
 
 

@@ -24,6 +24,8 @@ from simulator.istiod.virtual_service import age
 
 _OF_SERVICES = "internal.istio.io/gateway-service"
 """Names the services before a Gateway, in place of a selector."""
+_OF_PARENT = "internal.istio.io/parent-namespace"
+"""Names the namespace of those services, if it is not the Gateway's own."""
 _NO_TRANSLATION = "experimental.istio.io/disable-gateway-port-translation"
 _PASSED = frozenset({"PASSTHROUGH", "AUTO_PASSTHROUGH"})
 
@@ -168,13 +170,13 @@ def _open(found: Opening, served: Served, bind: str) -> None:
 def _servers(mesh: Mesh, pod: Pod) -> Iterator[Served]:
     known = list(targets(mesh, pod))
     for source in sorted(mesh.manifests.of("Gateway"), key=age):
-        before = source.annotations.get(_OF_SERVICES)
+        before = services_named(source)
         if before is not None:
-            hosts = {each.strip() for each in before.split(",")}
+            home = source.annotations.get(_OF_PARENT, source.namespace)
             chosen = [
                 each
                 for each in known
-                if each.service.hostname in hosts and each.service.namespace == source.namespace
+                if each.service.hostname in before and each.service.namespace == home
             ]
         elif source.spec.selector and not selects(source.spec.selector, pod.labels):
             continue
@@ -184,6 +186,14 @@ def _servers(mesh: Mesh, pod: Pod) -> Iterator[Served]:
             for port in _ports(server.port.number, chosen, named=before is not None):
                 at = f"spec.servers[{index}]"
                 yield Served(gateway=source, server=server, at=at, port=port)
+
+
+def services_named(gateway: Object) -> frozenset[str] | None:
+    """Return the hosts of the services that a Gateway names, in place of a selector."""
+    named = gateway.annotations.get(_OF_SERVICES)
+    if named is None:
+        return None
+    return frozenset(each.strip() for each in named.split(","))
 
 
 def _ports(number: int, known: list[Target], *, named: bool) -> list[int]:
