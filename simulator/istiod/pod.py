@@ -5,7 +5,7 @@ Follows   istio pkg/kube/inject (injectRequired), architecture: a Deployment has
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ class Pod:
     version: str
     """Its `version` label, or empty."""
     ports: tuple[int, ...]
+    """Where it listens: on what it declares, or else where services lead to."""
     named_ports: dict[str, int] = field(default_factory=dict)
     sidecar: bool
     gateway: bool
@@ -74,12 +75,14 @@ def pods(manifests: Manifests, config: MeshConfig) -> tuple[Pod, ...]:
     given = {ref: draft.pop("given_ip") for ref, draft in drafts.items()}
     taken = [ip for ip in given.values() if ip]
     free = (ref for ref, ip in given.items() if not ip)
+    wanted = _wanted_ports(manifests)
     ips = {ref: ip for ref, ip in given.items() if ip} | addresses.allot(
         free, addresses.PODS, taken=taken
     )
     found = []
     for ref in sorted(drafts):
         draft = drafts[ref]
+        draft["ports"] = draft["ports"] or wanted(draft)
         node = draft.pop("node")
         label = draft["labels"].get("istio-locality", "").replace(".", "/")
         locality = Locality.parse(label) if label else localities.get(node, NOWHERE)
@@ -93,6 +96,23 @@ def pods(manifests: Manifests, config: MeshConfig) -> tuple[Pod, ...]:
             )
         )
     return tuple(found)
+
+
+def _wanted_ports(manifests: Manifests) -> Callable[[Mapping[str, Any]], tuple[int, ...]]:
+    """Return what tells the ports of a pod that declares none: those that services lead to."""
+    services = [each for each in manifests.of("Service") if each.spec.selector]
+
+    def wanted(draft: Mapping[str, Any]) -> tuple[int, ...]:
+        labels = draft["labels"].items()
+        found = {
+            port.target_port or port.port
+            for each in services
+            if each.namespace == draft["namespace"] and each.spec.selector.items() <= labels
+            for port in each.spec.ports or ()
+        }
+        return tuple(sorted(number for number in found if isinstance(number, int)))
+
+    return wanted
 
 
 def _replicas(
