@@ -65,6 +65,15 @@ class RouteMatch:
                 return level.per_filter[name]
         return None
 
+    def overrides(self, name: str) -> list[PerFilter]:
+        """Return what every level says about a filter, the most specific first."""
+        levels = (self.weighted, self.route, self.virtual_host, self.table)
+        return [
+            level.per_filter[name]
+            for level in levels
+            if level is not None and name in level.per_filter
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoRoute:

@@ -450,6 +450,8 @@ class Stream:
             self._retry.release()
         if response is not None:
             self._status = response.status
+            if self._passing is not None:
+                response = filter_chain.encode(self._chain.filters, self._passing, response)
             response = release(self._chain, self._request, response)
         told = f"{self._status}" if response is not None else "none: the connection is closed"
         flags = f", flags {','.join(self.flags)}" if self.flags else ""

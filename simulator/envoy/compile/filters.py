@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from simulator.envoy.compile import small_filters
 from simulator.envoy.compile.fields import fraction, nanoseconds
 from simulator.envoy.compile.jwt import jwt, jwt_per_route
 from simulator.envoy.compile.matchers import header_matcher
@@ -94,6 +95,21 @@ def router(message: Any, scope: Scope) -> RouterConfig:  # noqa: ANN401 - protob
 
 
 _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
+    "envoy.extensions.filters.http.buffer.v3.Buffer": small_filters.buffer,
+    "envoy.extensions.filters.http.buffer.v3.BufferPerRoute": small_filters.buffer_per_route,
+    "envoy.extensions.filters.http.cors.v3.Cors": small_filters.cors,
+    "envoy.extensions.filters.http.cors.v3.CorsPolicy": small_filters.cors_policy,
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation": (
+        small_filters.header_mutation
+    ),
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute": (
+        small_filters.header_mutation
+    ),
+    "envoy.extensions.filters.http.health_check.v3.HealthCheck": small_filters.health_check,
+    "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit": (
+        small_filters.local_ratelimit
+    ),
+    "envoy.extensions.filters.http.set_metadata.v3.Config": small_filters.set_metadata,
     "envoy.extensions.filters.http.fault.v3.HTTPFault": fault,
     "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication": jwt,
     "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig": jwt_per_route,

@@ -47,7 +47,7 @@ def mutations(message: Any, what: str, scope: Scope) -> Mutations:  # noqa: ANN4
     removed = getattr(message, f"{what}_headers_to_remove")
     if not added and not removed:
         return NO_MUTATIONS
-    adds = tuple(_add(one, scope.at(f"{what}_headers_to_add", at)) for at, one in enumerate(added))
+    adds = header_value_options(message, f"{what}_headers_to_add", scope).add
     for at, name in enumerate(removed):
         if not name or name.startswith(":") or name.lower() == "host":
             raise scope.at(f"{what}_headers_to_remove", at).reject(
@@ -56,7 +56,16 @@ def mutations(message: Any, what: str, scope: Scope) -> Mutations:  # noqa: ANN4
     return Mutations(add=adds, remove=tuple(name.lower() for name in removed))
 
 
-def _add(message: Any, scope: Scope) -> Add:  # noqa: ANN401 - protobuf
+def header_value_options(message: Any, name: str, scope: Scope) -> Mutations:  # noqa: ANN401
+    """Compile a list of headers to add."""
+    options = getattr(message, name)
+    return Mutations(
+        add=tuple(header_value_option(one, scope.at(name, at)) for at, one in enumerate(options))
+    )
+
+
+def header_value_option(message: Any, scope: Scope) -> Add:  # noqa: ANN401 - protobuf
+    """Compile one header to add."""
     header = message.header
     if not header.key:
         raise scope.reject(

@@ -11,7 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from simulator.envoy.filters import fault, fault_config, jwt, jwt_config, rbac, rbac_config
+from simulator.envoy.commands import Response
+from simulator.envoy.filters import (
+    cors,
+    fault,
+    fault_config,
+    jwt,
+    jwt_config,
+    local_ratelimit,
+    rbac,
+    rbac_config,
+    small,
+    small_config,
+)
 from simulator.envoy.filters.passing import Passing, Verdict
 from simulator.envoy.http import HttpFilter
 from simulator.envoy.route import RouteMatch
@@ -20,8 +32,21 @@ _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
     fault_config.FaultConfig: fault.decode,
     jwt_config.JwtConfig: jwt.decode,
     rbac_config.RbacConfig: rbac.decode,
+    small_config.BufferConfig: small.buffer,
+    small_config.CorsConfig: cors.decode,
+    small_config.HeaderMutationConfig: small.mutate_request,
+    small_config.HealthCheckConfig: small.health_check,
+    small_config.LocalRateLimitConfig: local_ratelimit.decode,
+    small_config.SetMetadataConfig: small.set_metadata,
 }
 """What a filter makes of a request, by the type of its configuration."""
+
+_ENCODERS: Mapping[type, Callable[[Any, Passing, Response], Response]] = {
+    small_config.CorsConfig: cors.encode,
+    small_config.HeaderMutationConfig: small.mutate_response,
+    small_config.LocalRateLimitConfig: local_ratelimit.encode,
+}
+"""What a filter makes of a response."""
 
 
 def decode(filters: tuple[HttpFilter, ...], passing: Passing) -> Verdict | None:
@@ -30,12 +55,23 @@ def decode(filters: tuple[HttpFilter, ...], passing: Passing) -> Verdict | None:
         one = filters[passing.at]
         decoder = _DECODERS.get(type(one.config))
         if decoder is not None and _is_on(one, passing):
-            passing.field = one.field
+            passing.field, passing.name = one.field, one.name
             verdict = decoder(one.config, passing)
             if verdict is not None:
                 return verdict
         passing.at += 1
     return None
+
+
+def encode(filters: tuple[HttpFilter, ...], passing: Passing, response: Response) -> Response:
+    """Pass a response back through all filters, those included that the request never met."""
+    for at in range(len(filters) - 1, -1, -1):
+        one = filters[at]
+        encoder = _ENCODERS.get(type(one.config))
+        if encoder is not None and _is_on(one, passing):
+            passing.at, passing.field, passing.name = at, one.field, one.name
+            response = encoder(one.config, passing, response)
+    return response
 
 
 def _is_on(one: HttpFilter, passing: Passing) -> bool:

@@ -59,6 +59,8 @@ class Passing:
     reasons: Reasons | None
     field: FieldRef
     """Where the filter at work is configured."""
+    name: str = ""
+    """Its name, by which routes speak of it."""
     now: int = 0
     at: int = 0
     """The filter at work, by its place in the chain."""

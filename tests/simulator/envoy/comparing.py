@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.envoy.connection import Connection
-from simulator.envoy.draws import Forced, Listed
+from simulator.envoy.draws import Listed
 from simulator.envoy.listener import Accepted
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
@@ -58,6 +58,9 @@ class Case:
     client: str = ""
     """Which certificate the client shows (a name of the world's); empty: it speaks no TLS."""
     sni: str = "test"
+    body: str = ""
+    times: int = 1
+    """How often it is sent; the last time counts."""
 
 
 @dataclass
@@ -130,7 +133,8 @@ def world(
                 )
             )
             for name, line in envoy.logged(list(answers)).items():
-                answers[name].log = line
+                if name in answers:
+                    answers[name].log = line
             ports = envoy.ports
         named = {each["name"]: each for each in listeners}
         yield World(
@@ -139,6 +143,11 @@ def world(
 
 
 def _ask(envoy: Envoy, case: Case, contexts: dict[str, ssl.SSLContext]) -> Answer:
+    answers = [_ask_once(envoy, case, at, contexts) for at in range(case.times)]
+    return answers[-1]
+
+
+def _ask_once(envoy: Envoy, case: Case, at: int, contexts: dict[str, ssl.SSLContext]) -> Answer:
     port = envoy.ports[case.listener]
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
     if case.client:
@@ -148,21 +157,23 @@ def _ask(envoy: Envoy, case: Case, contexts: dict[str, ssl.SSLContext]) -> Answe
     client.putrequest(
         case.method, f"/{case.id}{case.path}", skip_host=True, skip_accept_encoding=True
     )
-    for name, value in (("host", case.host), *_sent(case)):
+    for name, value in (("host", case.host), *_sent(case, at)):
         client.putheader(name, value)
-    client.endheaders()
+    client.endheaders(case.body.encode() or None)
     response = client.getresponse()
     body = response.read().decode()
     client.close()
     return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
 
 
-def _sent(case: Case) -> tuple[tuple[str, str], ...]:
-    return (("x-case", case.id), ("x-script", case.script), *case.headers)
+def _sent(case: Case, at: int) -> tuple[tuple[str, str], ...]:
+    # Only what is sent last is looked for afterwards.
+    name = case.id if at == case.times - 1 else f"{case.id} before"
+    return (("x-case", name), ("x-script", case.script), *case.headers)
 
 
 def simulate(world: World, case: Case, *, explain: bool = False) -> Played:
-    """Send the same request to a simulated proxy of the same configuration."""
+    """Send the same request to a simulated proxy of the same configuration, as often."""
     one = world.proxy(case.listener)
     connection = Connection(
         address="127.0.0.1",
@@ -176,21 +187,18 @@ def simulate(world: World, case: Case, *, explain: bool = False) -> Played:
     accepted = one.accept(connection)
     assert isinstance(accepted, Accepted)
     assert accepted.http is not None
-    request = Request(
-        method=case.method,
-        authority=case.host,
-        path=f"/{case.id}{case.path}",
-        headers=tuple((name.lower(), value.strip()) for name, value in _sent(case)),
-    )
-    stream = one.stream(
-        accepted.http,
-        request,
-        Listed(),
-        connection=connection,
-        explain=explain,
-        forced=Forced(),
-    )
-    return play(stream, lambda attempt: _named(scripted(case.script)(attempt)))
+    for at in range(case.times):
+        request = Request(
+            method=case.method,
+            authority=case.host,
+            path=f"/{case.id}{case.path}",
+            headers=tuple((name.lower(), value.strip()) for name, value in _sent(case, at)),
+        )
+        stream = one.stream(
+            accepted.http, request, Listed(), connection=connection, explain=explain
+        )
+        played = play(stream, lambda attempt: _named(scripted(case.script)(attempt)))
+    return played
 
 
 def _named(step: str) -> str:

@@ -1,0 +1,69 @@
+"""Tell browsers which pages may read an answer, and answer their preflights.
+
+Models    envoy.extensions.filters.http.cors.v3.{Cors, CorsPolicy}
+Follows   envoy/source/extensions/filters/http/cors/cors_filter.cc
+Leaves    shadow policies (docs/fidelity.md#small-filters)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from simulator.envoy.commands import Response
+from simulator.envoy.filters.passing import Answer, Passing
+from simulator.envoy.filters.small_config import CorsConfig, CorsPolicy
+from simulator.envoy.header_map import Headers, replaced
+from simulator.envoy.route import Action, RouteMatch
+from simulator.observe.explain import Outcome
+
+
+def decode(_: CorsConfig, passing: Passing) -> Answer | None:
+    """Answer a preflight, or remember whose pages ask."""
+    policy, request = passing.own, passing.request
+    origin = request.first("origin")
+    match = passing.match
+    # Only a route that forwards has a policy.
+    forwarded = isinstance(match, RouteMatch) and match.route.action is Action.ROUTE
+    if not isinstance(policy, CorsPolicy) or not origin or not forwarded:
+        return None
+    if passing.draws.next("cors") % policy.enabled.denominator >= policy.enabled.numerator:
+        return None
+    preflight = request.method == "OPTIONS" and bool(request.first("access-control-request-method"))
+    if not policy.allows(origin):
+        reason = f"the origin {origin} is not allowed"
+        passing.note("cors", "refused", reason, policy.field, outcome=Outcome.REJECTED)
+        if preflight and not policy.forward_not_matching:
+            return Answer(status=200, details="cors_response")
+        return None
+    passing.memory[passing.at] = policy, origin
+    if not preflight:
+        return None
+    passing.note("cors", "preflight", f"the origin {origin} is allowed", policy.field)
+    private = request.first("access-control-request-private-network") == "true"
+    said = (
+        ("access-control-allow-origin", origin),
+        ("access-control-allow-credentials", "true" if policy.credentials else ""),
+        ("access-control-allow-methods", policy.methods),
+        ("access-control-allow-headers", policy.headers),
+        ("access-control-max-age", policy.max_age),
+        (
+            "access-control-allow-private-network",
+            "true" if private and policy.private_network else "",
+        ),
+    )
+    headers = tuple((name, value) for name, value in said if value)
+    return Answer(status=200, details="cors_response", headers=headers)
+
+
+def encode(_: CorsConfig, passing: Passing, response: Response) -> Response:
+    """Say in the response whose pages may read it."""
+    remembered = passing.memory.get(passing.at)
+    if remembered is None:
+        return response
+    policy, origin = remembered
+    headers: Headers = replaced(response.headers, "access-control-allow-origin", origin)
+    if policy.credentials:
+        headers = replaced(headers, "access-control-allow-credentials", "true")
+    if policy.exposed:
+        headers = replaced(headers, "access-control-expose-headers", policy.exposed)
+    return replace(response, headers=headers)

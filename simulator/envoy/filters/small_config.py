@@ -1,0 +1,101 @@
+"""Filters that need few words, as configured.
+
+Models    envoy.extensions.filters.http.{buffer,cors,header_mutation,health_check,local_ratelimit,
+          set_metadata}.v3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.envoy.filters.fault_config import Fraction
+from simulator.envoy.match import HeaderMatcher, StringMatcher
+from simulator.envoy.mutation import Mutations
+from simulator.envoy.token_bucket import Bucket
+from simulator.observe.explain import FieldRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BufferConfig:
+    """envoy.extensions.filters.http.buffer.v3.Buffer."""
+
+    max_request_bytes: int | None
+    """None: switched off."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorsConfig:
+    """envoy.extensions.filters.http.cors.v3.Cors: what is allowed, routes say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorsPolicy:
+    """envoy.extensions.filters.http.cors.v3.CorsPolicy."""
+
+    field: FieldRef
+    origins: tuple[StringMatcher, ...]
+    methods: str
+    headers: str
+    exposed: str
+    max_age: str
+    credentials: bool
+    private_network: bool
+    enabled: Fraction
+    forward_not_matching: bool
+
+    def allows(self, origin: str) -> bool:
+        """Say whether pages of an origin may read the answer."""
+        return any(one.matches("*") or one.matches(origin) for one in self.origins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderMutationConfig:
+    """envoy.extensions.filters.http.header_mutation.v3.HeaderMutation, of any level."""
+
+    request: tuple[Mutations, ...]
+    """One after the other."""
+    response: tuple[Mutations, ...]
+    most_specific_wins: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheckConfig:
+    """envoy.extensions.filters.http.health_check.v3.HealthCheck."""
+
+    pass_through: bool
+    headers: tuple[HeaderMatcher, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRateLimitConfig:
+    """envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit."""
+
+    field: FieldRef
+    bucket: Bucket | None
+    status: int
+    enabled: Fraction
+    enforced: Fraction
+    request_headers: Mutations
+    """To requests that are over the limit, where that is not enforced."""
+    response_headers: Mutations
+    x_ratelimit_headers: bool
+    retry_after: bool
+    resource_exhausted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMetadata:
+    """One entry of envoy.extensions.filters.http.set_metadata.v3.Config."""
+
+    namespace: str
+    value: Mapping[str, Any]
+    overwrite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetadataConfig:
+    """envoy.extensions.filters.http.set_metadata.v3.Config."""
+
+    entries: tuple[SetMetadata, ...]
