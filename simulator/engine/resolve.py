@@ -130,6 +130,8 @@ def _look_up(mesh: Mesh, client: Pod, host: str, port: int) -> list[Place] | Non
         return [(host, port)]
     for name in (host, f"{host}.{client.namespace}{_DOMAIN}", f"{host}{_DOMAIN}", f"{host}.{_TOP}"):
         service = mesh.services.get(name)
+        if service is not None and service.external_name:
+            return _look_up(mesh, client, service.external_name, port)
         if service is not None and service.ip != UNSPECIFIED:
             return [(service.ip, port)]
         if service is not None and service.endpoints:

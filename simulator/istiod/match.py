@@ -2,20 +2,22 @@
 
 Models    envoy.config.route.v3.RouteMatch
 Follows   istio pilot/pkg/networking/core/route/route.go (TranslateRouteMatch, IsCatchAllRoute)
-Leaves    JWT claims as header names (docs/fidelity.md#jwt-claim-routing)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from simulator.config.istio import HTTPMatchRequest, StringMatch
 from simulator.config.objects import Object
+from simulator.istiod.authz.matchers import claims_where
 from simulator.istiod.part import Part, wrapped
 
 CLAIMS = "@request.auth.claims"
 """Header names that begin so stand for a JWT's claims."""
+_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 
 
 def route_match(
@@ -33,6 +35,9 @@ def route_match(
         _path(part, match.uri, source, f"{at}.uri", by_element=by_element)
     part.put("case_sensitive", wrapped(not match.ignore_uri_case))
     part.list("headers", _headers(match, source, at))
+    claimed = _claims(match, source, at)
+    if claimed:
+        part.list("dynamic_metadata", claimed)
     queries = [
         _named(name, value, source, f"{at}.queryParams.{name}")
         for name, value in sorted((match.query_params or {}).items())
@@ -61,10 +66,12 @@ def _path(
 def _headers(match: HTTPMatchRequest, source: Object | None, at: str) -> list[Part]:
     headers = [
         _named(name, value, source, f"{at}.headers.{name}")
-        for name, value in (match.headers or {}).items()
-        if not name.startswith(CLAIMS)
+        for name, value in match.headers.items()
+        if claim_of(name) is None
     ]
-    for name, value in (match.without_headers or {}).items():
+    for name, value in match.without_headers.items():
+        if claim_of(name) is not None:
+            continue
         header = _named(name, value, source, f"{at}.withoutHeaders.{name}")
         header.value["invert_match"] = True
         # Envoy refuses the two together.
@@ -83,6 +90,39 @@ def _headers(match: HTTPMatchRequest, source: Object | None, at: str) -> list[Pa
         if value is not None
     )
     return headers
+
+
+def claim_of(header: str) -> list[str] | None:
+    """Return the path of the claim that a header's name stands for; None for a real header.
+
+    Parts are told apart by dots, or in brackets where they have dots themselves.
+    """
+    if not header.lower().startswith(CLAIMS):
+        return None
+    rest = header[len(CLAIMS) :]
+    if rest[:1] == ".":
+        found = rest[1:].split(".")
+        return found if all(found) else None
+    found = _BRACKETS.findall(rest)
+    return found if found and "".join(f"[{each}]" for each in found) == rest else None
+
+
+def _claims(match: HTTPMatchRequest, source: Object | None, at: str) -> list[Part]:
+    found = []
+    for field, written, invert in (
+        (match.headers, "headers", False),
+        (match.without_headers, "withoutHeaders", True),
+    ):
+        for name, value in sorted(field.items()):
+            claim = claim_of(name)
+            if claim is None:
+                continue
+            part = Part(value=claims_where(claim, {"string_match": string_match(value)}))
+            if invert:
+                part.value["invert"] = True
+            part.note("", source, f"{at}.{written}.{name}")
+            found.append(part)
+    return found
 
 
 def _named(name: str, value: StringMatch | None, source: Object | None, place: str) -> Part:

@@ -41,7 +41,7 @@ def redirect(
     if spec.prefix_rewrite == "/" and "path_separated_prefix" in match:
         part.put("regex_rewrite", without_prefix(match["path_separated_prefix"]))
     elif spec.prefix_rewrite:
-        part.put("prefix_rewrite", spec.prefix_rewrite)
+        part.put("prefix_rewrite", spec.prefix_rewrite, source, f"{at}.redirect.prefixRewrite")
     else:
         part.put("path_redirect", spec.uri or "")
     if spec.scheme:

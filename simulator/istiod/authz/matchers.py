@@ -124,6 +124,10 @@ def claim(name: str, value: Message) -> Message:
 
 def claims(keys: Sequence[str], values: Sequence[str]) -> Message:
     """Return a matcher of a claim that is text or a list of texts."""
-    one = strings(values)
+    return claims_where(keys, strings(values))
+
+
+def claims_where(keys: Sequence[str], one: Message) -> Message:
+    """Return a matcher of a claim whose text, or one of whose texts, a value matcher takes."""
     either = {"or_match": {"value_matchers": [in_list(one), one]}}
     return metadata(_JWT_FILTER, [_JWT_PAYLOAD, *keys], either)
