@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from simulator.engine.kernel import Timer
 from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
 from simulator.envoy.access_log import Record
-from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
+from simulator.envoy.commands import Attempt, Call, Command, Finish, Reset, Response, Wait
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced
 from simulator.envoy.listener import Accepted, Miss
@@ -117,8 +117,9 @@ class Crossing(Protocol):
 class Passage:
     """An HTTP request inside one proxy, from its arrival to its end."""
 
-    __slots__ = ("_attempt_timer", "_delivery", "_route_timer", "_sender", "accepted", "direction",
-                 "ended_ns", "finish", "node", "received_ns", "stream", "trace")  # fmt: skip
+    __slots__ = ("_attempt_timer", "_delivery", "_question", "_route_timer", "_sender", "accepted",
+                 "direction", "ended_ns", "finish", "node", "received_ns", "stream",
+                 "trace")  # fmt: skip
 
     protocol: str | None = "HTTP/1.1"
 
@@ -127,6 +128,7 @@ class Passage:
     ) -> None:
         self._sender = sender
         self._delivery: Delivery | Local | None = None
+        self._question: Question | None = None
         self._route_timer: Timer | None = None
         self._attempt_timer: Timer | None = None
         self.node = node
@@ -196,6 +198,14 @@ class Passage:
             self._finish(command)
         elif isinstance(command, Wait):
             self.node.world.agenda.call_at(command.until_ns, self._resume)
+        elif isinstance(command, Call):
+            self._question = Question(self, command)
+            self._question.send()
+
+    def told(self, response: Response | None) -> None:
+        """Take what a service said that a filter has asked."""
+        self._question = None
+        self._obey(self.stream.on_told(self.node.world.agenda.now, response))
 
     def _attempt(self, attempt: Attempt) -> None:
         agenda = self.node.world.agenda
@@ -225,6 +235,9 @@ class Passage:
         self._obey(self.stream.on_per_try_timeout(self.node.world.agenda.now))
 
     def _give_up(self) -> None:
+        if self._question is not None:
+            self._question.abandon()
+            self._question = None
         delivery = self._delivery
         self._end_attempt()
         if delivery is not None:
@@ -247,3 +260,45 @@ class Passage:
             self._sender.answer(finish.response)
         elif "DC" not in finish.flags:
             self._sender.answer(Reset.CONNECTION_TERMINATION)
+
+
+class Question:
+    """What a filter of a passage asks a service, until it is answered or too late."""
+
+    __slots__ = ("_delivery", "_passage", "_timer")
+
+    def __init__(self, passage: Passage, call: Call) -> None:
+        node = passage.node
+        self._passage: Passage | None = passage
+        timers = node.world.agenda.timers(call.timeout_ns) if call.timeout_ns else None
+        self._timer = timers.start(self._expire) if timers is not None else None
+        place = node, passage.direction, call.endpoint
+        self._delivery = deliver(self, *place, call.request, passage.trace)
+
+    def send(self) -> None:
+        """Set off."""
+        self._delivery.send()
+
+    def answer(self, answer: Answer) -> None:
+        """Take what the service said."""
+        passage = self._end()
+        if passage is not None:
+            passage.told(answer if isinstance(answer, Response) else None)
+
+    def abandon(self) -> None:
+        """Give it up: nobody waits for the answer."""
+        if self._end() is not None:
+            self._delivery.abandon()
+
+    def _expire(self, _: object) -> None:
+        passage = self._end()
+        if passage is not None:
+            self._delivery.abandon()
+            passage.told(None)
+
+    def _end(self) -> Passage | None:
+        passage, self._passage = self._passage, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return passage

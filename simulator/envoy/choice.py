@@ -5,12 +5,14 @@ Follows   envoy/source/common/router/router.{h,cc} (the router as LoadBalancerCo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from simulator.envoy.balance import Context, Host, Pick
 from simulator.envoy.cluster import Discovery
+from simulator.envoy.commands import Call
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
+from simulator.envoy.filters.passing import Ask
 from simulator.envoy.hash_policy import Hashed, hash_of
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.retry import RetryState
@@ -75,3 +77,17 @@ class Choice:
             if retries.avoids_previous_hosts:
                 context.avoid = self._tried
         return upstream.choose(self._draws, context, trail)
+
+
+def ask(now: int, question: Ask, upstreams: Mapping[str, Upstream], draws: Draws) -> Call | None:
+    """Return the call that a filter's question becomes; `None` if nobody can be asked."""
+    upstream = upstreams.get(question.cluster)
+    host = None if upstream is None else upstream.choose(draws, Context(now=now))
+    if host is None:
+        return None
+    return Call(
+        cluster=question.cluster,
+        endpoint=host.endpoint,
+        request=question.request,
+        timeout_ns=question.timeout_ns,
+    )

@@ -4,6 +4,8 @@ The engine carries a command out (waits, sends a request over the network), then
 tells the stream what happened by calling the event of that name, with the time:
 
 - `Wait`: wait until `until_ns`, then call `resume`.
+- `Call`: send `request` to `endpoint` for a filter, then call `on_told`; `None` where no
+  answer came within `timeout_ns`.
 - `Attempt`: send `request` to `endpoint` and arm the attempt's own timer; then call
   `on_response`, `on_reset` or `on_per_try_timeout`.
 - `Finish`: answer the client, cancel all that is under way; call nothing more.
@@ -68,6 +70,16 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Ask a service in the name of a filter; `timeout_ns` is 0 where it may take for ever."""
+
+    cluster: str
+    endpoint: Endpoint
+    request: Request
+    timeout_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """Send `request` to `endpoint`."""
 
@@ -96,4 +108,4 @@ class Finish:
     """How often the request was sent upstream."""
 
 
-Command: TypeAlias = Wait | Attempt | Finish
+Command: TypeAlias = Wait | Call | Attempt | Finish

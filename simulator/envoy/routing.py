@@ -14,9 +14,9 @@ from simulator.envoy.route import NoRoute, RouteMatch, RouteTable, find
 def route_of(
     table: RouteTable,
     request: Request,
-    random: int,
     info: StreamInfo,
     *,
+    random: int,
     cluster: str | None,
     explain: bool,
 ) -> RouteMatch | NoRoute:

@@ -12,6 +12,8 @@ class State(StrEnum):
     NEW = "new"
     DELAYED = "delayed"
     """The fault filter holds it back."""
+    ASKING = "asking"
+    """A filter waits for what a service says."""
     AWAITING = "awaiting"
     """An attempt is under way."""
     BACKING_OFF = "backing off"
@@ -24,6 +26,7 @@ class Event(StrEnum):
 
     START = "start"
     RESUME = "resume"
+    TOLD = "told"
     RESPONSE = "response"
     RESET = "reset"
     PER_TRY_TIMEOUT = "per-try time-out"
@@ -32,12 +35,14 @@ class Event(StrEnum):
 
 
 _ATTEMPT = (State.AWAITING, State.DONE)
+_FILTERED = (State.DELAYED, State.ASKING, *_ATTEMPT)
 _OUTCOME = (State.BACKING_OFF, State.DONE)
 _END = (State.DONE,)
 
 TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
-    State.NEW: {Event.START: (State.DELAYED, *_ATTEMPT)},
-    State.DELAYED: {Event.RESUME: _ATTEMPT, Event.DISCONNECT: _END},
+    State.NEW: {Event.START: _FILTERED},
+    State.DELAYED: {Event.RESUME: _FILTERED, Event.DISCONNECT: _END},
+    State.ASKING: {Event.TOLD: _FILTERED, Event.DISCONNECT: _END},
     State.AWAITING: {
         Event.RESPONSE: _OUTCOME,
         Event.RESET: _OUTCOME,

@@ -13,18 +13,19 @@ Leaves    hedging, mirrors, internal redirects, resets of a response that has be
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from simulator.envoy import retry, timeout
 from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host, Pick
-from simulator.envoy.choice import Choice
+from simulator.envoy.choice import Choice, ask
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.conn_manager import Refused, admit, prepare, release
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import chain as filter_chain
 from simulator.envoy.filters.lasting import Lasting
-from simulator.envoy.filters.passing import Hold, Passing
+from simulator.envoy.filters.passing import Ask, Hold, Passing
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.headers import finalize_request, finalize_response, respond
 from simulator.envoy.http import HttpChain
@@ -111,16 +112,27 @@ class Stream:
         table = self._chain.route_table(self._routes)
         if table is None:
             return self._answer(404, "", "NR", "route_configuration_not_found")
-        admitted = admit(
-            self._chain,
-            self._request,
-            self._connection,
-            self._draws,
-            table.internal_only_headers,
-        )
+        draws, connection = self._draws, self._connection
+        only_inside = table.internal_only_headers
+        admitted = admit(self._chain, self._request, connection, draws, only_inside)
         self._request = admitted.request
-        self._info = StreamInfo(source_address=admitted.client, connection=self._connection)
-        self._passing = self._enter(table)
+        self._info = StreamInfo(source_address=admitted.client, connection=connection)
+        forced, explain = self._forced, self._reasons is not None
+        find = partial(
+            route_of, table, random=draws.stream, cluster=forced.cluster, explain=explain
+        )
+        self._passing = Passing(
+            request=self._request,
+            info=self._info,
+            match=find(self._request, self._info),
+            find=find,
+            draws=draws,
+            lasting=self._lasting,
+            forced=forced,
+            flags=self.flags,
+            reasons=self._reasons,
+            field=self._chain.field,
+        )
         self._match = self._passing.match
         if isinstance(self._match, RouteMatch):
             self._upstream = self._upstreams.get(self._match.cluster or "")
@@ -134,6 +146,14 @@ class Stream:
         if not self._take(Event.RESUME):
             return None
         return self._filter(now) if delayed else self._attempt(now)
+
+    def on_told(self, now: int, response: Response | None) -> Command | None:
+        """Take what a service said that a filter has asked; `None`: nothing."""
+        if not self._take(Event.TOLD):
+            return None
+        assert self._passing is not None, "a filter has asked"
+        self._passing.answer = response
+        return self._filter(now)
 
     def on_response(self, now: int, response: Response) -> Command | None:
         """Take an attempt's response."""
@@ -219,28 +239,6 @@ class Stream:
         summary = f"{self._status or 'no status'} {self.details}".strip()
         return self._reasons.tree(f"{request.method} {request.authority}{request.path}", summary)
 
-    def _enter(self, table: RouteTable) -> Passing:
-        """Return the request as it enters the filters, its route known."""
-
-        def find(request: Request, info: StreamInfo) -> RouteMatch | NoRoute:
-            forced, explain = self._forced.cluster, self._reasons is not None
-            return route_of(
-                table, request, self._draws.stream, info, cluster=forced, explain=explain
-            )
-
-        return Passing(
-            request=self._request,
-            info=self._info,
-            match=find(self._request, self._info),
-            find=find,
-            draws=self._draws,
-            lasting=self._lasting,
-            forced=self._forced,
-            flags=self.flags,
-            reasons=self._reasons,
-            field=self._chain.field,
-        )
-
     def _filter(self, now: int) -> Command:
         """Pass the filters from where the stream stands to the router."""
         passing = self._passing
@@ -256,6 +254,13 @@ class Stream:
         if isinstance(verdict, Hold):
             self.state = State.DELAYED
             return Wait(until_ns=verdict.until_ns)
+        if isinstance(verdict, Ask):
+            call = ask(now, verdict, self._upstreams, self._draws)
+            if call is not None:
+                self.state = State.ASKING
+                return call
+            passing.answer = None
+            return self._filter(now)
         self._flag(verdict.flag)
         response = reply(
             self._request, verdict.status, verdict.body, verdict.headers, verdict.grpc_status

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from simulator.envoy.chain_match import Network
+from simulator.envoy.filters.fault_config import Fraction
 from simulator.envoy.match import BadRegexError, compiled
 from simulator.envoy.rejected import Scope
 from simulator.envoy.token_bucket import Bucket
@@ -30,6 +31,15 @@ def fraction(percent: Any, scope: Scope) -> tuple[int, int]:  # noqa: ANN401 - p
     if percent.denominator >= len(_DENOMINATORS):
         raise scope.reject(f"unknown denominator {percent.denominator}")
     return int(percent.numerator), _DENOMINATORS[percent.denominator]
+
+
+def runtime_fraction(message: Any, name: str, default: int, scope: Scope) -> Fraction:  # noqa: ANN401
+    """Compile a RuntimeFractionalPercent field; where it is not set, so many per cent."""
+    if not message.HasField(name):
+        return Fraction(numerator=default, denominator=100)
+    value = getattr(message, name).default_value
+    numerator, denominator = fraction(value, scope.at(name).at("default_value"))
+    return Fraction(numerator=numerator, denominator=denominator)
 
 
 def regex(message: Any, scope: Scope) -> str:  # noqa: ANN401 - protobuf

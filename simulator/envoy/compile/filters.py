@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulator.envoy.compile import small_filters
+from simulator.envoy.compile.ext_authz import ext_authz, ext_authz_per_route
 from simulator.envoy.compile.fields import fraction, nanoseconds
 from simulator.envoy.compile.jwt import jwt, jwt_per_route
 from simulator.envoy.compile.matchers import header_matcher
@@ -110,6 +111,8 @@ _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
         small_filters.local_ratelimit
     ),
     "envoy.extensions.filters.http.set_metadata.v3.Config": small_filters.set_metadata,
+    "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz": ext_authz,
+    "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute": ext_authz_per_route,
     "envoy.extensions.filters.http.fault.v3.HTTPFault": fault,
     "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication": jwt,
     "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig": jwt_per_route,

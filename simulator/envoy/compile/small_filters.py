@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from simulator.envoy.compile.fields import fraction, token_bucket
+from simulator.envoy.compile.fields import runtime_fraction, token_bucket
 from simulator.envoy.compile.matchers import header_matcher
 from simulator.envoy.compile.mutations import header_value_option, header_value_options
 from simulator.envoy.compile.strings import string_matcher
-from simulator.envoy.filters.fault_config import Fraction
 from simulator.envoy.filters.small_config import (
     BufferConfig,
     CorsConfig,
@@ -26,9 +25,6 @@ from simulator.envoy.filters.small_config import (
 from simulator.envoy.mutation import Mutations
 from simulator.envoy.rejected import Scope
 from simulator.envoy_api import format as as_json
-
-_ALWAYS = Fraction(numerator=100, denominator=100)
-_NEVER = Fraction(numerator=0, denominator=100)
 
 
 def buffer(message: Any, scope: Scope) -> BufferConfig:  # noqa: ANN401 - protobuf
@@ -72,24 +68,11 @@ def cors_policy(message: Any, scope: Scope) -> CorsPolicy:  # noqa: ANN401 - pro
         max_age=message.max_age,
         credentials=bool(message.allow_credentials.value),
         private_network=bool(message.allow_private_network_access.value),
-        enabled=_runtime_fraction(message, "filter_enabled", _ALWAYS, scope),
+        enabled=runtime_fraction(message, "filter_enabled", 100, scope),
         forward_not_matching=(
             bool(forward.value) if message.HasField("forward_not_matching_preflights") else True
         ),
     )
-
-
-def _runtime_fraction(
-    message: Any,  # noqa: ANN401 - protobuf
-    name: str,
-    default: Fraction,
-    scope: Scope,
-) -> Fraction:
-    if not message.HasField(name):
-        return default
-    value = getattr(message, name).default_value
-    numerator, denominator = fraction(value, scope.at(name).at("default_value"))
-    return Fraction(numerator=numerator, denominator=denominator)
 
 
 def header_mutation(message: Any, scope: Scope) -> HeaderMutationConfig:  # noqa: ANN401
@@ -150,8 +133,8 @@ def local_ratelimit(message: Any, scope: Scope) -> LocalRateLimitConfig:  # noqa
         field=scope.ref,
         bucket=bucket,
         status=status if status >= 400 else 429,
-        enabled=_runtime_fraction(message, "filter_enabled", _NEVER, scope),
-        enforced=_runtime_fraction(message, "filter_enforced", _NEVER, scope),
+        enabled=runtime_fraction(message, "filter_enabled", 0, scope),
+        enforced=runtime_fraction(message, "filter_enforced", 0, scope),
         request_headers=header_value_options(message, not_enforced, scope),
         response_headers=header_value_options(message, "response_headers_to_add", scope),
         x_ratelimit_headers=message.enable_x_ratelimit_headers == 1,

@@ -14,6 +14,8 @@ from typing import Any
 from simulator.envoy.commands import Response
 from simulator.envoy.filters import (
     cors,
+    ext_authz,
+    ext_authz_config,
     fault,
     fault_config,
     jwt,
@@ -29,6 +31,7 @@ from simulator.envoy.http import HttpFilter
 from simulator.envoy.route import RouteMatch
 
 _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
+    ext_authz_config.ExtAuthzConfig: ext_authz.decode,
     fault_config.FaultConfig: fault.decode,
     jwt_config.JwtConfig: jwt.decode,
     rbac_config.RbacConfig: rbac.decode,
@@ -42,6 +45,7 @@ _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
 """What a filter makes of a request, by the type of its configuration."""
 
 _ENCODERS: Mapping[type, Callable[[Any, Passing, Response], Response]] = {
+    ext_authz_config.ExtAuthzConfig: ext_authz.encode,
     small_config.CorsConfig: cors.encode,
     small_config.HeaderMutationConfig: small.mutate_response,
     small_config.LocalRateLimitConfig: local_ratelimit.encode,

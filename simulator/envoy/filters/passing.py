@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from simulator.envoy.commands import Response
 from simulator.envoy.draws import Draws, Forced
 from simulator.envoy.filters.lasting import Lasting
 from simulator.envoy.header_map import Headers
@@ -39,7 +40,17 @@ class Hold:
     until_ns: int
 
 
-Verdict: TypeAlias = Answer | Hold
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The filter asks a service, and is called again with `Passing.answer`."""
+
+    cluster: str
+    request: Request
+    timeout_ns: int
+    """0: none."""
+
+
+Verdict: TypeAlias = Answer | Hold | Ask
 """What stops a request at a filter; `None` lets it go on."""
 
 
@@ -66,6 +77,8 @@ class Passing:
     """The filter at work, by its place in the chain."""
     own: Any = None
     """What the route says about it: the most specific configuration, if any."""
+    answer: Response | None = None
+    """What the service said that the filter at work has asked; `None`: nothing."""
     memory: dict[int, Any] = dataclasses.field(default_factory=dict)
     """What a filter remembers of this request, by the filter's place."""
 

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from simulator.envoy.commands import Attempt, Call, Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Listed
 from simulator.envoy.listener import Accepted
@@ -21,8 +23,16 @@ from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
 from simulator.envoy.tls import Certificate
 from tests.simulator.envoy.certificates import SERVER
+from tests.simulator.envoy.playing import Backend as Steps
 from tests.simulator.envoy.playing import Played, cluster, play, proxy, scripted
-from tests.simulator.envoy.real import Answer, Backend, Envoy, running
+from tests.simulator.envoy.real import (
+    Answer,
+    Backend,
+    Envoy,
+    running,
+    script_step,
+    step_headers,
+)
 
 TYPE = "type.googleapis.com/"
 FILTERS = TYPE + "envoy.extensions.filters.http."
@@ -69,6 +79,8 @@ class World:
 
     answers: dict[str, Answer]
     seen: dict[str, list[dict[str, Any]]]
+    asked: dict[str, list[dict[str, Any]]]
+    """What filters asked the cluster `authority`, which does as the header `x-auth` says."""
     listeners: dict[str, dict[str, Any]]
     ports: dict[str, int]
     clusters: list[dict[str, Any]]
@@ -119,8 +131,12 @@ def world(
     contexts: dict[str, ssl.SSLContext] | None = None,
 ) -> Iterator[World]:
     """Have a real Envoy answer every case, on connections of their own."""
-    with Backend(1) as backend:
-        clusters = [cluster("live", *backend.ports), *more_clusters]
+    with Backend(1) as backend, Backend(1, "x-auth") as authority:
+        clusters = [
+            cluster("live", *backend.ports),
+            cluster("authority", *authority.ports),
+            *more_clusters,
+        ]
         with (
             running(listeners, clusters, folder) as envoy,
             ThreadPoolExecutor(max_workers=4) as pool,
@@ -138,7 +154,14 @@ def world(
             ports = envoy.ports
         named = {each["name"]: each for each in listeners}
         yield World(
-            answers, backend.seen, named, ports, clusters, certificates or {}, time.time_ns()
+            answers,
+            backend.seen,
+            authority.seen,
+            named,
+            ports,
+            clusters,
+            certificates or {},
+            time.time_ns(),
         )
 
 
@@ -172,7 +195,7 @@ def _sent(case: Case, at: int) -> tuple[tuple[str, str], ...]:
     return (("x-case", name), ("x-script", case.script), *case.headers)
 
 
-def simulate(world: World, case: Case, *, explain: bool = False) -> Played:
+def simulate(world: World, case: Case, *, explain: bool = False) -> tuple[Played, list[Call]]:
     """Send the same request to a simulated proxy of the same configuration, as often."""
     one = world.proxy(case.listener)
     connection = Connection(
@@ -197,8 +220,25 @@ def simulate(world: World, case: Case, *, explain: bool = False) -> Played:
         stream = one.stream(
             accepted.http, request, Listed(), connection=connection, explain=explain
         )
-        played = play(stream, lambda attempt: _named(scripted(case.script)(attempt)))
-    return played
+        calls: list[Call] = []
+        backend = partial(_stepped, scripted(case.script))
+        played = play(stream, backend, partial(_told, case, calls))
+    return played, calls
+
+
+def _told(case: Case, calls: list[Call], call: Call) -> Response | None:
+    """Answer what a filter asks, as the real authority does."""
+    calls.append(call)
+    step = script_step(dict(case.headers), "x-auth")
+    if not step[0].isdigit():
+        return None
+    status, headers = step_headers(_named(step))
+    sent = (("content-length", "2"), *headers)
+    return Response(status=status, headers=sent, body="ok")
+
+
+def _stepped(backend: Steps, attempt: Attempt) -> str:
+    return _named(backend(attempt))
 
 
 def _named(step: str) -> str:
@@ -222,7 +262,7 @@ OWN_ADDRESS = _own_address()
 def check(world: World, case: Case) -> None:
     """Fail unless the simulated proxy did with a case as Envoy did."""
     answer, seen = world.answers[case.id], world.seen.get(case.id, [])
-    played = simulate(world, case)
+    played, calls = simulate(world, case)
     record, log, response = played.stream.record(), answer.log, played.finish.response
     assert response is not None
     got = {
@@ -233,6 +273,7 @@ def check(world: World, case: Case) -> None:
         "body": "" if case.method == "HEAD" else response.body,
         "headers": _lines(response.headers),
         "upstream": [_request(attempt.request) for attempt in played.attempts],
+        "asked": [_request(call.request) for call in calls],
     }
     want = {
         "status": answer.status,
@@ -242,6 +283,7 @@ def check(world: World, case: Case) -> None:
         "body": answer.body,
         "headers": _lines(answer.headers.items()),
         "upstream": [(each["line"], _lines(each["headers"])) for each in seen],
+        "asked": [(each["line"], _lines(each["headers"])) for each in world.asked.get(case.id, [])],
     }
     differing = {key: (got[key], want[key]) for key in want if got[key] != want[key]}
     assert not differing, f"simulated, then real: {differing}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.envoy.cluster import Cluster
-from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
+from simulator.envoy.commands import Attempt, Call, Command, Finish, Reset, Response, Wait
 from simulator.envoy.compile import compile as compile_resources
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced, Listed
@@ -32,6 +32,10 @@ _RESETS = {
 
 Backend = Callable[[Attempt], str]
 """What becomes of an attempt: a step of a script, as in `real.py`, or a reset's name."""
+
+
+Service = Callable[[Call], Response | None]
+"""What a service says to a filter; `None`: nothing in time."""
 
 
 @dataclass
@@ -85,8 +89,8 @@ def streamed(
     )
 
 
-def play(stream: Stream, backend: Backend) -> Played:
-    """Drive a stream to its end."""
+def play(stream: Stream, backend: Backend, service: Service | None = None) -> Played:
+    """Drive a stream to its end; `service` answers what filters ask."""
     now, deadline = 0, 0
     attempts: list[Attempt] = []
     waits: list[int] = []
@@ -100,6 +104,10 @@ def play(stream: Stream, backend: Backend) -> Played:
             else:
                 now = command.until_ns
                 command = stream.resume(now)
+            continue
+        if isinstance(command, Call):
+            assert service is not None, "somebody answers"
+            command = stream.on_told(now, service(command))
             continue
         if not attempts and stream.timeout_ns:
             deadline = now + stream.timeout_ns

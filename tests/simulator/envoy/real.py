@@ -39,7 +39,9 @@ class Backend:
     after the request was read), `hang` (no answer).
     """
 
-    def __init__(self, ports: int) -> None:
+    def __init__(self, ports: int, script: str = "x-script") -> None:
+        """`script` is the header that tells what to do."""
+        self._script = script
         self.ports: list[int] = []
         self.seen: dict[str, list[dict[str, Any]]] = {}
         """By case: the requests as they arrived, in order."""
@@ -89,7 +91,7 @@ class Backend:
                 self.seen.setdefault(headers.get("x-case", ""), []).append(
                     {"line": line, "headers": pairs, "port": port}
                 )
-                step = script_step(headers)
+                step = script_step(headers, self._script)
                 if step == "hang":
                     await asyncio.sleep(_PATIENCE_S)
                     return
@@ -103,9 +105,9 @@ class Backend:
             writer.close()
 
 
-def script_step(headers: Mapping[str, str]) -> str:
+def script_step(headers: Mapping[str, str], script: str = "x-script") -> str:
     """Return what the backend does with an attempt, by its number."""
-    steps = headers.get("x-script", "200").split(",")
+    steps = headers.get(script, "200").split(",")
     attempt = int(headers.get("x-envoy-attempt-count", "1"))
     return steps[min(attempt, len(steps)) - 1]
 

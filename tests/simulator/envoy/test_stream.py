@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.envoy.commands import Attempt, Finish, Reset, Response, Wait
+from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
 from simulator.envoy.draws import Forced, Listed
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
@@ -17,6 +17,7 @@ from tests.simulator.envoy.playing import MS, Played, cluster, play, proxy, scri
 from tests.simulator.envoy.real import http_listener
 
 TYPE = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
+ASKING = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz"
 
 
 def mesh(
@@ -25,11 +26,16 @@ def mesh(
     action: dict[str, Any] | None = None,
     fault: dict[str, Any] | None = None,
     clusters: list[dict[str, Any]] | None = None,
+    asking: bool = False,
 ) -> Proxy:
     """Return a proxy with one route, by default to the cluster `live` of two endpoints."""
     full = route or {"route": {"cluster": "live", **(action or {})}}
     hosts = [{"name": "vh", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **full}]}]
     filters = [{"name": "fault", "typed_config": {"@type": TYPE, **fault}}] if fault else []
+    if asking:
+        uri = {"uri": "live", "cluster": "live", "timeout": "1s"}
+        config = {"@type": ASKING, "http_service": {"server_uri": uri}}
+        filters.append({"name": "ask", "typed_config": config})
     table = {"name": "r", "virtual_hosts": hosts, "validate_clusters": False}
     return proxy(http_listener("main", table, filters), clusters or [cluster("live", 8001, 8002)])
 
@@ -285,7 +291,11 @@ def test_nobody_asked_no_reasons() -> None:
 def arrange(state: State) -> Stream:
     """Return a stream that stands in a state."""
     delay = {"delay": {"fixed_delay": "1s", "percentage": {"numerator": 100}}}
-    one = mesh(action=retrying("5xx"), fault=delay if state is State.DELAYED else None)
+    one = mesh(
+        action=retrying("5xx"),
+        fault=delay if state is State.DELAYED else None,
+        asking=state is State.ASKING,
+    )
     stream = streamed(one, request())
     if state is not State.NEW:
         stream.start(0)
@@ -295,12 +305,14 @@ def arrange(state: State) -> Stream:
     return stream
 
 
-def happen(stream: Stream, event: Event) -> Wait | Attempt | Finish | None:
+def happen(stream: Stream, event: Event) -> Command | None:
     match event:
         case Event.START:
             return stream.start(2 * MS)
         case Event.RESUME:
             return stream.resume(2 * MS)
+        case Event.TOLD:
+            return stream.on_told(2 * MS, Response(status=200))
         case Event.RESPONSE:
             return stream.on_response(2 * MS, Response(status=503))
         case Event.RESET:
