@@ -30,6 +30,7 @@ from simulator.istiod.likeness import kindred, likeness
 from simulator.istiod.listeners import virtual_outbound
 from simulator.istiod.outbound import outbound
 from simulator.istiod.part import Part, Places, Written
+from simulator.istiod.patches import apply, patches
 from simulator.istiod.registry import Mesh, Pod
 from simulator.istiod.routes import sidecar_routes, sniffed_routes
 from simulator.istiod.scope import Scope, scope
@@ -80,11 +81,13 @@ def generate(mesh: Mesh, pod: Pod) -> Translation:
         view, outward = _outward(mesh, pod)
         diagnostics = []
         built = [outward, _build(_inward(view))]
+    changes, wrong = patches(mesh, pod)
+    resources = Resources(**{kind: _joined(kind, built) for kind in _MESSAGES})
     return Translation(
-        resources=Resources(**{kind: _joined(kind, built) for kind in _MESSAGES}),
+        resources=apply(resources, changes, gateway=pod.gateway),
         provenance=Places(ChainMap(*(each.written for each in built))),
         diagnostics=tuple(
-            sorted((*mesh.diagnostics, *diagnostics, *tokens.unfetched(view)), key=_place)
+            sorted((*mesh.diagnostics, *diagnostics, *wrong, *tokens.unfetched(view)), key=_place)
         ),
     )
 
