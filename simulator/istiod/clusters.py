@@ -143,6 +143,7 @@ def _finished(
 ) -> Part:
     options = traffic_policy.upstream_protocol(port.protocol, sidecar=not scope.pod.gateway)
     traffic_policy.connection_pool(cluster, blocks.get("connection_pool"), options)
+    traffic_policy.retry_budget(cluster, blocks.get("retry_budget"))
     traffic_policy.outlier_detection(cluster, blocks.get("outlier_detection"))
     traffic_policy.load_balancer(cluster, blocks.get("load_balancer"))
     if cluster.value["type"] == "EDS":

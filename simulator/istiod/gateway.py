@@ -159,4 +159,5 @@ def _context(scope: Scope, served: Served) -> route.Context:
         tls=served.server.tls is not None,
         service=scope.services.get,
         hash_policy=lambda target, namespace: of_destination(scope, target, namespace),
+        retries=scope.mesh.config.default_http_retry_policy,
     )

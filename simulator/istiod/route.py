@@ -14,6 +14,7 @@ from simulator.config.istio import (
     Destination,
     HTTPMatchRequest,
     HTTPMirrorPolicy,
+    HTTPRetry,
     HTTPRoute,
     HTTPRouteDestination,
 )
@@ -43,17 +44,21 @@ class Context:
     service: Callable[[str], Service | None]
     hash_policy: Callable[[Destination, str], Part | None]
     """The policy that a destination's DestinationRule asks for."""
+    retries: HTTPRetry | None = None
+    """The mesh's policy for routes without one of their own; None for istiod's."""
 
 
-def service_route(service: Service, port: int, hash_policy: Part | None) -> Part:
+def service_route(
+    service: Service, port: int, hash_policy: Part | None, retries: HTTPRetry | None = None
+) -> Part:
     """Return the route to a service that no VirtualService speaks of."""
     route = default_route(
         names.outbound(service.hostname, port), operation(service.hostname, port, "/*")
     )
     action = Part(value=route.value["route"])
-    policy = retry.policy(None, consistent_hash=False)
-    assert policy is not None
-    action.nest("retry_policy", policy)
+    policy = retry.policy(retries, consistent_hash=False)
+    if policy is not None:
+        action.nest("retry_policy", policy)
     _timeout(action, None, None, "")
     if hash_policy is not None:
         action.list("hash_policy", [hash_policy])
@@ -165,7 +170,11 @@ def _action(route: Part, rule: HttpRule, authority: str, context: Context) -> Pa
         action.put("host_rewrite_literal", authority, source, place)
     action.list("request_mirror_policies", _mirrors(spec, source, at, context))
     hashed = _destinations(action, route, rule, context)
-    policy = retry.policy(spec.retries, consistent_hash=hashed, source=source, at=f"{at}.retries")
+    if spec.retries is None:
+        policy = retry.policy(context.retries, consistent_hash=hashed)
+    else:
+        place = f"{at}.retries"
+        policy = retry.policy(spec.retries, consistent_hash=hashed, source=source, at=place)
     if policy is not None:
         action.nest("retry_policy", policy)
     return action

@@ -129,11 +129,14 @@ def _drafts(
             yield _Draft(routes=found, hosts=hosts, services=served, source=each)
         for one in served:
             left.pop(one.hostname, None)
+    retries = scope.mesh.config.default_http_retry_policy
     for service in left.values():
         only = service.ports[0]
         if service.resolution is not Resolution.ALIAS and only.protocol.http_or_sniffed:
             policy = of_service(scope, service, port)
-            yield _Draft(routes=[route.service_route(service, port, policy)], services=(service,))
+            yield _Draft(
+                routes=[route.service_route(service, port, policy, retries)], services=(service,)
+            )
 
 
 def context_of(scope: Scope, port: int) -> route.Context:
@@ -147,6 +150,7 @@ def context_of(scope: Scope, port: int) -> route.Context:
         # The registry of one port: a service that lacks the port has no single port to default to.
         service=lambda host: _narrowed(scope.services.get(host), port),
         hash_policy=lambda target, namespace: of_destination(scope, target, namespace),
+        retries=scope.mesh.config.default_http_retry_policy,
     )
 
 

@@ -8,6 +8,7 @@ Leaves    TLS to the upstream, PROXY protocol (docs/fidelity.md#auto-mtls)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from simulator.config.istio import (
     ConnectionPoolSettings,
     LoadBalancerSettings,
     OutlierDetection,
+    RetryBudget,
     TrafficPolicy,
 )
 from simulator.config.objects import Object
@@ -25,6 +27,8 @@ from simulator.istiod.protocol import Protocol
 
 _UNLIMITED = 2**32 - 1
 _CONNECT_TIMEOUT_NS = 10_000_000_000
+_BUDGET_PERCENT = 20.0
+_BUDGET_LEAST = 3
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -46,22 +50,25 @@ _BLOCKS = {
     "load_balancer": "loadBalancer",
     "tls": "tls",
 }
+_OF_ALL_PORTS = {"retry_budget": "retryBudget"}
+"""What a port's own settings leave alone."""
 
 
 def blocks(policy: TrafficPolicy | None, port: int, source: Object, at: str) -> Blocks:
     """Return a policy's blocks for a port: the port's own, if it has any, replace them all."""
     if policy is None:
         return {}
+    common = _of(policy, _OF_ALL_PORTS, source, at)
     for index, each in enumerate(policy.port_level_settings or ()):
         if each.port is not None and each.port.number == port:
-            return _of(each, source, f"{at}.portLevelSettings[{index}]")
-    return _of(policy, source, at)
+            return common | _of(each, _BLOCKS, source, f"{at}.portLevelSettings[{index}]")
+    return common | _of(policy, _BLOCKS, source, at)
 
 
-def _of(policy: Any, source: Object, at: str) -> Blocks:  # noqa: ANN401 - a policy, or a port's
+def _of(policy: Any, fields: Mapping[str, str], source: Object, at: str) -> Blocks:  # noqa: ANN401 - a policy, or a port's
     return {
         field: Block(value=value, source=source, at=f"{at}.{written}")
-        for field, written in _BLOCKS.items()
+        for field, written in fields.items()
         if (value := getattr(policy, field)) is not None
     }
 
@@ -100,6 +107,25 @@ def connection_pool(cluster: Part, block: Block | None, options: dict[str, Any])
     breakers = Part()
     breakers.list("thresholds", [limits])
     cluster.nest("circuit_breakers", breakers)
+
+
+def retry_budget(cluster: Part, block: Block | None) -> None:
+    """Have retries limited by what else is under way, in place of a number."""
+    if block is None:
+        return
+    spec: RetryBudget = block.value
+    budget = Part()
+    budget.note("", block.source, block.at)
+    share = _BUDGET_PERCENT if spec.percent is None else spec.percent
+    least = spec.min_retry_concurrency or _BUDGET_LEAST
+    budget.put("budget_percent", {"value": share}, block.source, f"{block.at}.percent")
+    place = f"{block.at}.minRetryConcurrency"
+    budget.put("min_retry_concurrency", wrapped(least), block.source, place)
+    (limits,) = cluster.value["circuit_breakers"]["thresholds"]
+    limits["retry_budget"] = budget.value
+    for path, written in budget.sources.items():
+        root = "circuit_breakers.thresholds[0].retry_budget"
+        cluster.sources[f"{root}.{path}" if path else root] = written
 
 
 def _limits(limits: Part, pool: ConnectionPoolSettings, block: Block) -> None:
