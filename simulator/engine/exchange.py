@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Protocol
 from simulator.engine.kernel import Timer
 from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
 from simulator.envoy.access_log import Record
-from simulator.envoy.commands import Attempt, Call, Command, Finish, Reset, Response, Wait
+from simulator.envoy.commands import (
+    Attempt,
+    Call,
+    Command,
+    Finish,
+    Queued,
+    Reset,
+    Response,
+    Wait,
+)
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced
 from simulator.envoy.listener import Accepted, Miss
+from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request import Request
 from simulator.istiod.registry import Pod
 from simulator.observe.explain import Node
@@ -166,6 +176,10 @@ class Passage:
         failure = CONNECTION_REFUSED if refused else ""
         self._obey(self.stream.on_reset(now, answer, failure))
 
+    def turn(self, outcome: Client | Overflow | Reset) -> None:
+        """Take the end of waiting for a connection."""
+        self._obey(self.stream.on_turn(self.node.world.agenda.now, outcome))
+
     def disconnect(self) -> None:
         """Take notice that whoever sent the request is gone."""
         if self.finish is None:
@@ -201,6 +215,11 @@ class Passage:
         elif isinstance(command, Call):
             self._question = Question(self, command)
             self._question.send()
+        elif isinstance(command, Queued):
+            self._start_route_timer()
+            self.node.queued[self.stream] = self
+        if self.node.proxy.turns:
+            self.node.settle()
 
     def told(self, response: Response | None) -> None:
         """Take what a service said that a filter has asked."""
@@ -210,8 +229,7 @@ class Passage:
     def _attempt(self, attempt: Attempt) -> None:
         agenda = self.node.world.agenda
         # Both timers start before the request leaves: an answer may come at once.
-        if self._route_timer is None and self.stream.timeout_ns:
-            self._route_timer = agenda.timers(self.stream.timeout_ns).start(self._time_out)
+        self._start_route_timer()
         if attempt.per_try_timeout_ns:
             self._attempt_timer = agenda.timers(attempt.per_try_timeout_ns).start(
                 self._time_out_attempt
@@ -220,6 +238,11 @@ class Passage:
             self, self.node, self.direction, attempt.endpoint, attempt.request, self.trace
         )
         self._delivery.send()
+
+    def _start_route_timer(self) -> None:
+        if self._route_timer is None and self.stream.timeout_ns:
+            timers = self.node.world.agenda.timers(self.stream.timeout_ns)
+            self._route_timer = timers.start(self._time_out)
 
     def _resume(self, _: object) -> None:
         # The route's time-out or a disconnect may have come first.
@@ -253,6 +276,7 @@ class Passage:
         world = self.node.world
         if self._route_timer is not None:
             self._route_timer.cancel()
+        self.node.queued.pop(self.stream, None)
         self.finish = finish
         self.ended_ns = world.agenda.now
         world.leave(self)

@@ -23,6 +23,7 @@ from simulator.envoy.connection import Connection
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
+from simulator.envoy.stream import Stream
 from simulator.istiod.registry import Mesh, Pod
 
 MAX_UNDER_WAY = 100_000
@@ -48,13 +49,16 @@ class Observer(Protocol):
 class ProxyNode:
     """One pod's proxy in a world."""
 
-    __slots__ = ("_accepted", "chance", "pod", "proxy", "world")
+    __slots__ = ("_accepted", "_settling", "chance", "pod", "proxy", "queued", "world")
 
     def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
         self.world = world
         self.pod = pod
         self.proxy = Proxy(config, pod.ref)
         self.chance = ProxyChance(seed, f"proxy {pod.ref}")
+        self.queued: dict[Stream, Passage] = {}
+        """Requests that wait for a connection."""
+        self._settling = False
         self._accepted: dict[Connection, Accepted | Miss] = {}
 
     def accept(self, connection: Connection, *, explain: bool) -> Accepted | Miss:
@@ -65,6 +69,18 @@ class ProxyNode:
         if found is None:
             found = self._accepted[connection] = self.proxy.accept(connection)
         return found
+
+    def settle(self) -> None:
+        """Tell those whose waiting for a connection has ended."""
+        if self._settling:
+            # Whoever is at it already tells them too: a turn must not nest in another.
+            return
+        self._settling = True
+        turns = self.proxy.turns
+        while turns:
+            turn = turns.popleft()
+            self.queued.pop(turn.waiter).turn(turn.outcome)
+        self._settling = False
 
     def is_own(self, address: str) -> bool:
         """Say whether an address is the pod's, as its inbound clusters name it."""

@@ -14,6 +14,7 @@ from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
 from simulator.envoy.filters.passing import Ask
 from simulator.envoy.hash_policy import Hashed, hash_of
+from simulator.envoy.header_map import Headers
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.retry import RetryState
 from simulator.envoy.route_table import HashPolicy
@@ -42,6 +43,12 @@ class Choice:
         """Make the hash that leads to the hosts of `upstream`."""
         if upstream.hashes:
             self.hashed = hash_of(policies, request, info, self._connection)
+
+    @property
+    def set_cookies(self) -> Headers:
+        """Return the cookies that the response sets, so that the client comes back."""
+        lines = self.hashed.set_cookies if self.hashed is not None else ()
+        return tuple(("set-cookie", line) for line in lines)
 
     def host(
         self,

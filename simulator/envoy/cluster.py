@@ -16,6 +16,7 @@ from simulator.diagnostics import Diagnostic
 CONNECT_TIMEOUT_NS = 5_000_000_000
 PANIC_THRESHOLD = 50
 OVERPROVISIONING = 140
+UPDATE_MERGE_WINDOW_NS = 1_000_000_000
 
 
 class Health(StrEnum):
@@ -116,6 +117,38 @@ class SlowStart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierDetection:
+    """When an endpoint that fails is left out for a while; names and defaults are Envoy's.
+
+    `enforcing_*` are percentages: how often a detection leads to an ejection.
+    """
+
+    interval_ns: int = 10_000_000_000
+    base_ejection_time_ns: int = 30_000_000_000
+    max_ejection_time_ns: int = 300_000_000_000
+    max_ejection_time_jitter_ns: int = 0
+    max_ejection_percent: int = 10
+    always_eject_one_host: bool = False
+    split_external_local_origin_errors: bool = False
+    consecutive_5xx: int = 5
+    enforcing_consecutive_5xx: int = 100
+    consecutive_gateway_failure: int = 5
+    enforcing_consecutive_gateway_failure: int = 0
+    consecutive_local_origin_failure: int = 5
+    enforcing_consecutive_local_origin_failure: int = 100
+    success_rate_minimum_hosts: int = 5
+    success_rate_request_volume: int = 100
+    success_rate_stdev_factor: int = 1900
+    enforcing_success_rate: int = 100
+    enforcing_local_origin_success_rate: int = 100
+    failure_percentage_threshold: int = 85
+    failure_percentage_minimum_hosts: int = 5
+    failure_percentage_request_volume: int = 50
+    enforcing_failure_percentage: int = 0
+    enforcing_failure_percentage_local_origin: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """A group of endpoints that a route can name."""
 
@@ -130,6 +163,10 @@ class Cluster:
     connect_timeout_ns: int = CONNECT_TIMEOUT_NS
     http2: bool = False
     """Whether its endpoints are spoken to in HTTP/2."""
+    max_concurrent_streams: int = 1024
+    """How many requests share a connection of HTTP/2."""
+    max_requests_per_connection: int = 0
+    """0: any number."""
     choice_count: int = 2
     active_request_bias: float = 1.0
     full_scan: bool = False
@@ -142,8 +179,11 @@ class Cluster:
     panic_threshold: int = PANIC_THRESHOLD
     overprovisioning: int = OVERPROVISIONING
     weighted_priority_health: bool = False
+    update_merge_window_ns: int = UPDATE_MERGE_WINDOW_NS
+    """How long after one change of an endpoint's health the next ones are held back."""
     thresholds: Thresholds = Thresholds()
     high_thresholds: Thresholds = Thresholds()
+    outlier_detection: OutlierDetection | None = None
     original_dst_header: str | None = None
     """A header that names the destination of an ORIGINAL_DST cluster, where one may."""
     original_dst_port: int | None = None

@@ -8,6 +8,8 @@ tells the stream what happened by calling the event of that name, with the time:
   answer came within `timeout_ns`.
 - `Attempt`: send `request` to `endpoint` and arm the attempt's own timer; then call
   `on_response`, `on_reset` or `on_per_try_timeout`.
+- `Queued`: wait for what the proxy's `turns` say of this stream, then call `on_turn`; the
+  route's timer counts from here, too.
 - `Finish`: answer the client, cancel all that is under way; call nothing more.
 
 An attempt that a command follows (a retry, or the end) is over: its late events are not
@@ -80,6 +82,11 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """Wait for a connection; a circuit breaker forbids to make one more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """Send `request` to `endpoint`."""
 
@@ -108,4 +115,4 @@ class Finish:
     """How often the request was sent upstream."""
 
 
-Command: TypeAlias = Wait | Call | Attempt | Finish
+Command: TypeAlias = Wait | Call | Queued | Attempt | Finish

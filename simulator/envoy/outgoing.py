@@ -10,6 +10,7 @@ from simulator.envoy.header_map import Headers, replaced, with_headers
 from simulator.envoy.headers import with_authority
 from simulator.envoy.request import Request
 from simulator.envoy.route import RouteMatch
+from simulator.envoy.timeout import Timeouts, announce
 
 
 def with_pseudo_headers(request: Request) -> Headers:
@@ -26,6 +27,15 @@ def with_pseudo_headers(request: Request) -> Headers:
 def counted(request: Request, attempt: int) -> Request:
     """Return the request with the attempt's number, from 1."""
     return with_headers(request, replaced(request.headers, "x-envoy-attempt-count", str(attempt)))
+
+
+def repeated(
+    request: Request, match: RouteMatch, attempt: int, elapsed_ms: int, timeouts: Timeouts | None
+) -> Request:
+    """Return the request for another attempt; `timeouts` are told upstream if given."""
+    if match.virtual_host.include_request_attempt_count:
+        request = counted(request, attempt)
+    return request if timeouts is None else announce(timeouts, request, elapsed_ms)
 
 
 def addressed(

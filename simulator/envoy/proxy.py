@@ -5,6 +5,7 @@ Follows   envoy/source/common/upstream/cluster_manager_impl.cc
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 from simulator.envoy.cluster import Cluster
@@ -16,6 +17,7 @@ from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.listener import accept as accept_connection
 from simulator.envoy.network_filters import Connections
+from simulator.envoy.pool import Turn
 from simulator.envoy.request import Request
 from simulator.envoy.session import Session
 from simulator.envoy.stream import Stream
@@ -30,13 +32,15 @@ class Proxy:
         self.name = name
         """`POD.NAMESPACE`"""
         self.config = config
+        self.turns: deque[Turn[Stream]] = deque()
+        """Streams whose waiting for a connection has ended; to be emptied after each event."""
         self.upstreams: dict[str, Upstream] = {}
         """By cluster name, with what is under way to each."""
         self._lasting = Lasting(epoch_ns)
         self._connections = Connections()
         self.update(config)
 
-    def update(self, config: Config) -> None:
+    def update(self, config: Config, now: int = 0) -> None:
         """Take a new configuration.
 
         A cluster of which only the endpoints changed keeps its state, and so do those of
@@ -47,9 +51,9 @@ class Proxy:
         for name, cluster in config.clusters.items():
             known = self.upstreams.get(name)
             if known is None or not _same_cluster(known.cluster, cluster):
-                self.upstreams[name] = Upstream(cluster)
+                self.upstreams[name] = Upstream(cluster, self.turns, now)
             elif known.cluster is not cluster:
-                known.update(cluster)
+                known.update(cluster, now)
         self.config = config
 
     def accept(self, connection: Connection, *, explain: bool = False) -> Accepted | Miss:

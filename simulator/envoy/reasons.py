@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from simulator.envoy.balance import Host, Pick
-from simulator.envoy.cluster import Cluster, Endpoint, Health
+from simulator.envoy.cluster import Cluster, Endpoint, Health, Thresholds
 from simulator.envoy.hash_policy import Hashed
+from simulator.envoy.pool import Limit, Overflow
 from simulator.envoy.retry import No, Yes
 from simulator.envoy.timeout import Timeouts
+from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
 
 MILLISECOND = 1_000_000
@@ -88,8 +90,14 @@ class Reasons:
         reason = f"{count} hash polic{'y' if count == 1 else 'ies'} of the route{made} made it"
         self.note("hash", f"{hashed.value:016x}", reason, hashed.fields[0])
 
-    def no_host(self, cluster: Cluster) -> None:
+    def no_cluster(self, name: str, field: FieldRef) -> None:
+        """Tell that the route leads nowhere."""
+        reason = "the proxy knows no such cluster"
+        self.note("cluster", name, reason, field, outcome=Outcome.REJECTED)
+
+    def no_host(self, upstream: Upstream) -> None:
         """Tell why a cluster has no endpoint for a request."""
+        cluster = upstream.cluster
         reason = "no endpoint may serve" if cluster.endpoints else "it has no endpoints"
         self.note(
             "cluster",
@@ -97,18 +105,33 @@ class Reasons:
             reason,
             FieldRef("clusters", cluster.name),
             outcome=Outcome.REJECTED,
-            children=tuple(_candidates(cluster, ())),
+            children=tuple(_candidates(upstream, ())),
         )
 
-    def attempt(self, number: int, cluster: Cluster, host: Host, trail: list[Pick]) -> None:
+    def attempt(self, number: int, upstream: Upstream, host: Host, trail: list[Pick]) -> None:
         """Tell where an attempt is sent, and why there."""
+        cluster = upstream.cluster
         self.note(
             "attempt",
             str(number),
             f"is sent to {host.endpoint.key} of {cluster.name}",
             FieldRef("clusters", cluster.name),
-            children=tuple(_candidates(cluster, trail)),
+            children=tuple(_candidates(upstream, trail)),
         )
+
+    def overflow(self, cluster: Cluster, overflow: Overflow, limits: Thresholds) -> None:
+        """Tell which circuit breaker refused."""
+        what = "are under way" if overflow.limit is Limit.REQUESTS else "wait for a connection"
+        reason = f"{overflow.count} requests {what}, which is all it lets through"
+        field = FieldRef("clusters", cluster.name, limits.field_path)
+        self.note("circuit breaker", overflow.limit.value, reason, field, outcome=Outcome.REJECTED)
+
+    def queued(self, cluster: Cluster, priority: str) -> None:
+        """Tell that an attempt waits for a connection."""
+        limits = cluster.high_thresholds if priority == "HIGH" else cluster.thresholds
+        reason = f"all connections are busy, and {limits.max_connections} are all there may be"
+        field = FieldRef("clusters", cluster.name, limits.field_path)
+        self.note("circuit breaker", "max_connections", reason, field)
 
     def retry(self, verdict: Yes | No, event: str, policy: FieldRef | None) -> None:
         """Tell whether another attempt follows, and when."""
@@ -138,7 +161,8 @@ class Reasons:
         self.note("retry", "none", reason, field, outcome=Outcome.REJECTED)
 
 
-def _candidates(cluster: Cluster, trail: Iterable[Pick]) -> Iterable[Node]:
+def _candidates(upstream: Upstream, trail: Iterable[Pick]) -> Iterable[Node]:
+    cluster = upstream.cluster
     picks = list(trail)
     told = {pick.host.endpoint.key for pick in picks}
     for pick in picks:
@@ -151,14 +175,20 @@ def _candidates(cluster: Cluster, trail: Iterable[Pick]) -> Iterable[Node]:
         )
     for endpoint in cluster.endpoints:
         if endpoint.key not in told:
-            healthy = endpoint.health is Health.HEALTHY
             yield Node(
                 what="endpoint",
                 name=endpoint.key,
                 outcome=Outcome.REJECTED,
-                reason="not chosen this time" if healthy else f"is {endpoint.health.value}",
+                reason=_why_not(upstream.hosts[endpoint.key]),
                 field=endpoint_field(cluster, endpoint),
             )
+
+
+def _why_not(host: Host) -> str:
+    if host.ejected:
+        return f"was ejected: {host.ejected}"
+    health = host.endpoint.health
+    return "not chosen this time" if health is Health.HEALTHY else f"is {health.value}"
 
 
 def endpoint_field(cluster: Cluster, endpoint: Endpoint) -> FieldRef:

@@ -19,8 +19,8 @@ from simulator.envoy.commands import Reset, Response
 from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import with_headers, without
 from simulator.envoy.request import Request
+from simulator.envoy.resources import Resources
 from simulator.envoy.retry_policy import RetryPolicy
-from simulator.envoy.upstream import Resources
 from simulator.observe.explain import FieldRef
 
 MILLISECOND = 1_000_000

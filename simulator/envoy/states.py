@@ -14,6 +14,8 @@ class State(StrEnum):
     """The fault filter holds it back."""
     ASKING = "asking"
     """A filter waits for what a service says."""
+    QUEUED = "queued"
+    """An attempt waits for a connection."""
     AWAITING = "awaiting"
     """An attempt is under way."""
     BACKING_OFF = "backing off"
@@ -27,6 +29,8 @@ class Event(StrEnum):
     START = "start"
     RESUME = "resume"
     TOLD = "told"
+    TURN = "turn"
+    """The end of waiting for a connection, whatever it came to."""
     RESPONSE = "response"
     RESET = "reset"
     PER_TRY_TIMEOUT = "per-try time-out"
@@ -34,7 +38,7 @@ class Event(StrEnum):
     DISCONNECT = "disconnect"
 
 
-_ATTEMPT = (State.AWAITING, State.DONE)
+_ATTEMPT = (State.AWAITING, State.QUEUED, State.DONE)
 _FILTERED = (State.DELAYED, State.ASKING, *_ATTEMPT)
 _OUTCOME = (State.BACKING_OFF, State.DONE)
 _END = (State.DONE,)
@@ -43,6 +47,11 @@ TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
     State.NEW: {Event.START: _FILTERED},
     State.DELAYED: {Event.RESUME: _FILTERED, Event.DISCONNECT: _END},
     State.ASKING: {Event.TOLD: _FILTERED, Event.DISCONNECT: _END},
+    State.QUEUED: {
+        Event.TURN: (State.AWAITING, *_OUTCOME),
+        Event.TIMEOUT: _END,
+        Event.DISCONNECT: _END,
+    },
     State.AWAITING: {
         Event.RESPONSE: _OUTCOME,
         Event.RESET: _OUTCOME,

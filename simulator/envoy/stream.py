@@ -17,9 +17,9 @@ from functools import partial
 
 from simulator.envoy import retry, timeout
 from simulator.envoy.access_log import Record
-from simulator.envoy.balance import Host, Pick
+from simulator.envoy.balance import Pick
 from simulator.envoy.choice import Choice, ask
-from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response, Wait
+from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response, Wait
 from simulator.envoy.conn_manager import Refused, admit, prepare, release
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
@@ -31,15 +31,18 @@ from simulator.envoy.headers import finalize_request, finalize_response, respond
 from simulator.envoy.http import HttpChain
 from simulator.envoy.local_reply import reply, told_of_reset
 from simulator.envoy.network_filters import authorize
-from simulator.envoy.outgoing import addressed, counted, with_pseudo_headers
+from simulator.envoy.outgoing import addressed, counted, repeated, with_pseudo_headers
+from simulator.envoy.outlier import Result, status_of
+from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.reasons import Reasons, below
 from simulator.envoy.request import PLAIN, Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
 from simulator.envoy.routing import route_of
 from simulator.envoy.states import TRANSITIONS, Event, State, UnexpectedEventError
 from simulator.envoy.timeout import MILLISECOND, Timeouts
-from simulator.envoy.upstream import Resources, Upstream
-from simulator.observe.explain import FieldRef, Node, Outcome
+from simulator.envoy.upstream import Upstream
+from simulator.envoy.upstream_request import UpstreamRequest
+from simulator.observe.explain import Node
 
 _ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
 
@@ -84,8 +87,7 @@ class Stream:
         self._passing: Passing | None = None
         self._complete_at = 0
         self._upstream: Upstream | None = None
-        self._host: Host | None = None
-        self._resources: Resources | None = None
+        self._sending: UpstreamRequest | None = None
         self._retry: retry.RetryState | None = None
         self._timeouts = Timeouts(route_ms=0, per_try_ms=0)
         self._timeout_status = 504
@@ -155,12 +157,20 @@ class Stream:
         self._passing.answer = response
         return self._filter(now)
 
+    def on_turn(self, now: int, outcome: Client | Overflow | Reset) -> Command | None:
+        """Take the end of waiting for a connection."""
+        if not self._take(Event.TURN):
+            return None
+        assert self._sending is not None, "only an attempt waits"
+        self._sending.take(outcome)
+        return self._connected(now, outcome)
+
     def on_response(self, now: int, response: Response) -> Command | None:
         """Take an attempt's response."""
         if not self._take(Event.RESPONSE):
             return None
-        self._end_attempt()
-        assert self._host is not None, "an attempt has a host"
+        counted = status_of(response.status, first(response.headers, "grpc-status"))
+        self._end_attempt(now, Result.ANSWERED, counted)
         again = self._try_again(
             now,
             self._retry.on_headers(response, self._draws) if self._retry else None,
@@ -176,14 +186,14 @@ class Stream:
         """
         if not self._take(Event.RESET):
             return None
-        self._end_attempt()
+        self._end_attempt(now, Result.FAILED, failure=reason)
         return self._after_reset(now, reason, transport_failure)
 
     def on_per_try_timeout(self, now: int) -> Command | None:
         """Give up an attempt that took too long."""
         if not self._take(Event.PER_TRY_TIMEOUT):
             return None
-        self._end_attempt()
+        self._end_attempt(now, Result.TIMED_OUT, self._timeout_status, Reset.LOCAL_RESET)
         self._sent = True
         again = self._try_again(
             now,
@@ -194,22 +204,18 @@ class Stream:
         )
         return again or self._time_out("upstream_per_try_timeout")
 
-    def on_timeout(self, now: int) -> Finish | None:  # noqa: ARG002 - every event has its time
+    def on_timeout(self, now: int) -> Finish | None:
         """Give up the request, which took too long."""
-        awaiting = self.state is State.AWAITING
         if not self._take(Event.TIMEOUT):
             return None
-        if awaiting:
-            self._end_attempt()
+        self._end_attempt(now, Result.TIMED_OUT, self._timeout_status, Reset.LOCAL_RESET)
         return self._time_out("response_timeout")
 
-    def on_disconnect(self, now: int) -> Finish | None:  # noqa: ARG002 - as above
+    def on_disconnect(self, now: int) -> Finish | None:
         """Give up the request, whose client is gone."""
-        awaiting = self.state is State.AWAITING
         if not self._take(Event.DISCONNECT):
             return None
-        if awaiting:
-            self._end_attempt()
+        self._end_attempt(now, None, failure=Reset.LOCAL_RESET)
         self._flag("DC")
         return self._finish(None, "downstream_remote_disconnect")
 
@@ -222,7 +228,7 @@ class Stream:
             route=(routed.route.name or None) if routed else None,
             virtual_host=match.virtual_host.name if match and match.virtual_host else None,
             cluster=self._upstream.cluster.name if self._upstream else None,
-            endpoint=self._host.endpoint.key if self._host else None,
+            endpoint=self._sending.host.endpoint.key if self._sending else None,
             attempts=self.attempts,
             flags=tuple(self.flags),
             details=self.details,
@@ -275,13 +281,9 @@ class Stream:
         if match.tls_redirect or match.route.action is not Action.ROUTE:
             return self._finish(respond(match, self._request, info=self._info), "direct_response")
         if self._upstream is None:
-            self._note(
-                "cluster",
-                match.cluster or "",
-                "the proxy knows no such cluster",
-                below(match.route.field, "route"),
-                outcome=Outcome.REJECTED,
-            )
+            if self._reasons is not None:
+                field = below(match.route.field, "route")
+                self._reasons.no_cluster(match.cluster or "", field)
             return self._answer(match.route.cluster_not_found_status, "", "NC", "cluster_not_found")
         self._complete_at = now
         request = self._finalize(match)
@@ -332,47 +334,52 @@ class Stream:
             host = self._choice.host(now, upstream, self._request, retries, trail)
         if upstream is None or host is None:
             if self._reasons is not None and upstream is not None:
-                self._reasons.no_host(upstream.cluster)
+                self._reasons.no_host(upstream)
             return self._answer(503, "no healthy upstream", "UH", "no_healthy_upstream")
         if again:
-            self._request = self._for_retry(now, match)
+            elapsed_ms = (now - self._complete_at) // MILLISECOND
+            shown = None if self._options.suppress_envoy_headers else self._timeouts
+            self._request = repeated(self._request, match, self.attempts, elapsed_ms, shown)
         if self._reasons is not None:
-            self._reasons.attempt(self.attempts, upstream.cluster, host, trail or [])
-        self._upstream, self._host = upstream, host
-        self._resources = upstream.resources(match.route.priority)
-        if not self._resources.admits():
-            path = self._resources.limits.field_path
-            field = FieldRef("clusters", upstream.cluster.name, path)
-            reason = (
-                f"{self._resources.requests} requests are under way, which is all it lets through"
-            )
-            self._note("circuit breaker", "max_requests", reason, field, outcome=Outcome.REJECTED)
+            self._reasons.attempt(self.attempts, upstream, host, trail or [])
+        self._upstream = upstream
+        self._sending = UpstreamRequest(upstream, host, match.route.priority)
+        return self._connected(now, self._sending.connect(self))
+
+    def _connected(self, now: int, outcome: Client | Overflow | Reset | None) -> Command:
+        """Send the request over its connection, if it has one."""
+        match, upstream, sending = self._match, self._upstream, self._sending
+        assert isinstance(match, RouteMatch), "only a routed request is sent"
+        assert upstream is not None, "an attempt has a cluster"
+        assert sending is not None, "an attempt has a host"
+        if isinstance(outcome, Reset):
+            sending.report(now, self._draws, Result.FAILED)
+            return self._after_reset(now, outcome, "")
+        if isinstance(outcome, Overflow):
+            if self._reasons is not None:
+                limits = upstream.resources(match.route.priority).limits
+                self._reasons.overflow(upstream.cluster, outcome, limits)
             return self._after_reset(now, Reset.OVERFLOW, "")
+        if outcome is None:
+            if self._reasons is not None:
+                self._reasons.queued(upstream.cluster, match.route.priority)
+            self.state = State.QUEUED
+            return Queued()
         self.state = State.AWAITING
-        host.active += 1
-        self._resources.requests += 1
+        sending.report(now, self._draws, Result.CONNECTED)
         request = self._request
         if match.route.host_rewrite.automatic:
             keep = not self._options.suppress_envoy_headers
-            request = addressed(request, host.endpoint, match, keep_original=keep)
+            request = addressed(request, sending.host.endpoint, match, keep_original=keep)
         self._sent_request = request
         return Attempt(
             number=self.attempts,
             cluster=upstream.cluster.name,
-            endpoint=host.endpoint,
+            endpoint=sending.host.endpoint,
             request=request,
             per_try_timeout_ns=self._timeouts.per_try_ms * MILLISECOND or None,
             connect_timeout_ns=upstream.cluster.connect_timeout_ns,
         )
-
-    def _for_retry(self, now: int, match: RouteMatch) -> Request:
-        request = self._request
-        if match.virtual_host.include_request_attempt_count:
-            request = counted(request, self.attempts)
-        if not self._options.suppress_envoy_headers:
-            elapsed_ms = (now - self._complete_at) // MILLISECOND
-            request = timeout.announce(self._timeouts, request, elapsed_ms)
-        return request
 
     def _try_again(self, now: int, verdict: retry.Yes | retry.No | None, event: str) -> Wait | None:
         """Return the wait before a retry, if one follows; note why none does."""
@@ -416,9 +423,7 @@ class Stream:
         if not self._options.suppress_envoy_headers:
             spent_ms = (now - self._complete_at) // MILLISECOND
             headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
-        if self._choice.hashed is not None:
-            lines = self._choice.hashed.set_cookies
-            headers = (*headers, *(("set-cookie", line) for line in lines))
+        headers = (*headers, *self._choice.set_cookies)
         assert isinstance(self._match, RouteMatch), "there is a route, or no response"
         headers = self._finalized(self._match, response.status, headers)
         answer = Response(status=response.status, headers=headers, body=response.body)
@@ -458,18 +463,27 @@ class Stream:
             if self._passing is not None:
                 response = filter_chain.encode(self._chain.filters, self._passing, response)
             response = release(self._chain, self._request, response)
-        told = f"{self._status}" if response is not None else "none: the connection is closed"
-        flags = f", flags {','.join(self.flags)}" if self.flags else ""
-        self._note("response", told, f"{details}{flags}")
+        if self._reasons is not None:
+            told = f"{self._status}" if response is not None else "none: the connection is closed"
+            flags = f", flags {','.join(self.flags)}" if self.flags else ""
+            self._reasons.note("response", told, f"{details}{flags}")
         return Finish(
             response=response, flags=tuple(self.flags), details=details, attempts=self.attempts
         )
 
-    def _end_attempt(self) -> None:
-        assert self._host is not None, "an attempt has a host"
-        assert self._resources is not None, "an attempt is counted"
-        self._host.active -= 1
-        self._resources.requests -= 1
+    def _end_attempt(
+        self,
+        now: int,
+        result: Result | None,
+        status: int | None = None,
+        failure: Reset | None = None,
+    ) -> None:
+        """Give back what an attempt holds, if one is under way; tell what became of it."""
+        if self._sending is None:
+            return
+        if result is not None:
+            self._sending.report(now, self._draws, result, status)
+        self._sending.end(self, failure)
 
     def _take(self, event: Event) -> bool:
         """Return whether an event counts.
@@ -484,15 +498,3 @@ class Stream:
     def _flag(self, flag: str) -> None:
         if flag and flag not in self.flags:
             self.flags.append(flag)
-
-    def _note(
-        self,
-        what: str,
-        name: str,
-        reason: str,
-        field: FieldRef | None = None,
-        *,
-        outcome: Outcome = Outcome.NOTE,
-    ) -> None:
-        if self._reasons is not None:
-            self._reasons.note(what, name, reason, field, outcome=outcome)

@@ -2,71 +2,90 @@
 
 Models    Cluster.circuit_breakers
 Follows   envoy/source/common/upstream/{cluster_manager_impl.cc,resource_manager_impl.h}
-Leaves    connections and their pending queue (docs/fidelity.md#connection-pool)
+Leaves    circuit breakers of one host (docs/fidelity.md#connection-pool)
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
+from typing import Any
 
 from simulator.envoy.balance import Balancer, Context, Host, Pick
-from simulator.envoy.cluster import Cluster, Endpoint, Policy, Thresholds
+from simulator.envoy.cluster import Cluster, Endpoint, Policy
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
+from simulator.envoy.outlier import Detector
+from simulator.envoy.pool import UNLIMITED, Pool, Turn
 from simulator.envoy.request import Request
-
-
-class Resources:
-    """What is under way to a cluster in one routing priority, and how much may be.
-
-    Follows   envoy/source/common/upstream/resource_manager_impl.h
-    """
-
-    __slots__ = ("limits", "requests", "retries")
-
-    def __init__(self, limits: Thresholds) -> None:
-        self.limits = limits
-        self.requests = 0
-        """Attempts under way."""
-        self.retries = 0
-        """Retries decided on and not yet answered; their back-off counts."""
-
-    def admits(self) -> bool:
-        """Say whether the circuit breaker lets one more request through."""
-        return self.requests < self.limits.max_requests
-
-    def allows_retry(self) -> bool:
-        """Say whether the circuit breaker lets one more retry through."""
-        return self.limits.allows_retry(self.retries, self.requests)
+from simulator.envoy.resources import Resources
 
 
 class Upstream:
     """One cluster of one proxy, with its state."""
 
-    __slots__ = ("_high", "_usual", "balancer", "cluster", "hosts")
+    __slots__ = (
+        "_due_ns", "_high", "_pools", "_refreshed_ns", "_turns", "_usual", "balancer", "cluster",
+        "hosts", "outliers",
+    )  # fmt: skip
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(
+        self, cluster: Cluster, turns: deque[Turn[Any]] | None = None, now: int = 0
+    ) -> None:
+        """`turns` is told whose waiting for a connection has ended."""
         self.cluster = cluster
+        self._turns: deque[Turn[Any]] = deque() if turns is None else turns
+        self._pools: dict[tuple[Host, str], Pool[Any]] = {}
         self.hosts: dict[str, Host] = {}
         self._usual = Resources(cluster.thresholds)
         self._high = Resources(cluster.high_thresholds)
         self.balancer = Balancer(cluster)
-        self.update(cluster)
+        self._refreshed_ns: int | None = None
+        self._due_ns: int | None = None
+        """When the balancer is told of changes that are held back."""
+        self.outliers: Detector | None = None
+        if cluster.outlier_detection is not None:
+            self.outliers = Detector(cluster.outlier_detection, now, self._health_changed)
+        self.update(cluster, now)
+        # The first hosts of a cluster are no change.
+        self._refreshed_ns = None
 
-    def update(self, cluster: Cluster) -> None:
+    def update(self, cluster: Cluster, now: int = 0) -> None:
         """Take the cluster as it is now; hosts that stay keep their state."""
         hosts: dict[str, Host] = {}
         for endpoint in cluster.endpoints:
-            host = self.hosts.get(endpoint.key) or Host(endpoint)
+            host = self.hosts.get(endpoint.key) or Host(endpoint, now)
             host.endpoint = endpoint
             hosts[endpoint.key] = host
+        for host, priority in list(self._pools):
+            if hosts.get(host.endpoint.key) is not host:
+                self._pools.pop((host, priority)).drain()
         self.cluster, self.hosts = cluster, hosts
-        self.balancer.refresh(cluster, hosts)
+        if self.outliers is not None:
+            self.outliers.update(hosts.values())
+        # Who comes or goes is known at once, with all that was held back.
+        self._rebalance(now)
+
+    def _rebalance(self, now: int) -> None:
+        self.balancer.refresh(self.cluster, self.hosts)
+        self._refreshed_ns, self._due_ns = now, None
+
+    def _health_changed(self, now: int) -> None:
+        """Let the balancer know, unless it was told of another change just before."""
+        window = self.cluster.update_merge_window_ns
+        if self._refreshed_ns is None or not window or now - self._refreshed_ns > window:
+            self._rebalance(now)
+        elif self._due_ns is None:
+            self._due_ns = now + window
 
     def choose(
         self, draws: Draws, context: Context, trail: list[Pick] | None = None
     ) -> Host | None:
         """Return the host for an attempt, or `None` if none may serve."""
+        if self.outliers is not None:
+            self.outliers.advance(context.now, draws)
+        if self._due_ns is not None and context.now >= self._due_ns:
+            self._rebalance(self._due_ns)
         return self.balancer.choose(draws, context, trail)
 
     @property
@@ -104,3 +123,17 @@ class Upstream:
     def resources(self, priority: str) -> Resources:
         """Return what is counted for a routing priority, `DEFAULT` or `HIGH`."""
         return self._high if priority == "HIGH" else self._usual
+
+    def pool(self, host: Host, priority: str) -> Pool[Any]:
+        """Return the connections to a host for a routing priority."""
+        found = self._pools.get((host, priority))
+        if found is None:
+            cluster = self.cluster
+            found = self._pools[host, priority] = Pool(
+                host,
+                self.resources(priority),
+                self._turns,
+                concurrent=cluster.max_concurrent_streams if cluster.http2 else 1,
+                lifetime=cluster.max_requests_per_connection or UNLIMITED,
+            )
+        return found

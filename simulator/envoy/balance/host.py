@@ -11,20 +11,18 @@ class Host:
     It survives updates of its cluster as long as its address stays.
     """
 
-    __slots__ = ("active", "ejected", "endpoint", "failed", "since_ns")
+    __slots__ = ("active", "ejected", "endpoint", "since_ns")
 
     def __init__(self, endpoint: Endpoint, now: int = 0) -> None:
         self.endpoint = endpoint
         self.active = 0
         """Requests under way to it, from this proxy."""
-        self.ejected = False
-        """Whether outlier detection keeps it out."""
-        self.failed = False
-        """Whether it fails its active health checks."""
+        self.ejected = ""
+        """Why outlier detection keeps it out; empty: it does not."""
         self.since_ns = now
         """When it came, or was last found healthy after it was not."""
 
     @property
     def health(self) -> Health:
         """Return whether it may be given requests."""
-        return Health.UNHEALTHY if self.ejected or self.failed else self.endpoint.health
+        return Health.UNHEALTHY if self.ejected else self.endpoint.health

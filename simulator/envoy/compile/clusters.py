@@ -6,14 +6,17 @@ Follows   envoy/source/common/upstream/{upstream_impl,cluster_factory_impl}.cc
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from simulator.envoy.cluster import (
     CONNECT_TIMEOUT_NS,
     OVERPROVISIONING,
     PANIC_THRESHOLD,
+    UPDATE_MERGE_WINDOW_NS,
     Cluster,
     Discovery,
+    OutlierDetection,
     Policy,
     Thresholds,
 )
@@ -50,12 +53,18 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
             if message.HasField("connect_timeout")
             else CONNECT_TIMEOUT_NS
         ),
-        http2=_speaks_http2(message),
+        **_protocol(message, scope),
         panic_threshold=_panic_threshold(message),
         overprovisioning=_overprovisioning(source),
         weighted_priority_health=source.policy.weighted_priority_health,
+        update_merge_window_ns=(
+            nanoseconds(message.common_lb_config.update_merge_window)
+            if message.common_lb_config.HasField("update_merge_window")
+            else UPDATE_MERGE_WINDOW_NS
+        ),
         thresholds=_thresholds(message, 0),
         high_thresholds=_thresholds(message, 1),
+        outlier_detection=_outlier_detection(message, scope),
         diagnostics=tuple(scope.found),
         **balanced,
         **_original_dst(message),
@@ -75,12 +84,34 @@ def _type(message: Any) -> Discovery:  # noqa: ANN401 - protobuf
     )
 
 
-def _speaks_http2(message: Any) -> bool:  # noqa: ANN401
+def _protocol(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - protobuf
+    """Return what is spoken to the endpoints, and how connections are used."""
+    http2 = message.http2_protocol_options if message.HasField("http2_protocol_options") else None
+    common = message.common_http_protocol_options
     for packed in message.typed_extension_protocol_options.values():
         options = unpack(packed)
-        if name_of(options).endswith("HttpProtocolOptions"):
-            return bool(options.explicit_http_config.HasField("http2_protocol_options"))
-    return bool(message.HasField("http2_protocol_options"))
+        if not name_of(options).endswith("HttpProtocolOptions"):
+            continue
+        common = options.common_http_protocol_options
+        if options.WhichOneof("upstream_protocol_options") == "explicit_http_config":
+            explicit = options.explicit_http_config
+            http2 = (
+                explicit.http2_protocol_options
+                if explicit.HasField("http2_protocol_options")
+                else None
+            )
+        else:
+            http2 = None
+    out: dict[str, Any] = {"http2": http2 is not None}
+    if http2 is not None and http2.HasField("max_concurrent_streams"):
+        out["max_concurrent_streams"] = int(http2.max_concurrent_streams.value)
+    for holder in (common, message):
+        if holder.HasField("max_requests_per_connection"):
+            out["max_requests_per_connection"] = int(holder.max_requests_per_connection.value)
+            break
+    if common.HasField("max_connection_duration"):
+        scope.skip("max_connection_duration", "connections last")
+    return out
 
 
 def _panic_threshold(message: Any) -> int:  # noqa: ANN401
@@ -95,6 +126,33 @@ def _overprovisioning(assignment: Any) -> int:  # noqa: ANN401
     if not policy.HasField("overprovisioning_factor"):
         return OVERPROVISIONING
     return int(policy.overprovisioning_factor.value)
+
+
+_ALSO_MODELLED = "successful_active_health_check_uneject_host"
+"""It changes nothing as long as nobody checks."""
+
+
+def _outlier_detection(message: Any, scope: Scope) -> OutlierDetection | None:  # noqa: ANN401
+    if not message.HasField("outlier_detection"):
+        return None
+    given, inner = message.outlier_detection, scope.at("outlier_detection")
+    out: dict[str, Any] = {}
+    for field in dataclasses.fields(OutlierDetection):
+        name = field.name.removesuffix("_ns")
+        if given.DESCRIPTOR.fields_by_name[name].message_type is None:
+            out[field.name] = bool(getattr(given, name))
+        elif given.HasField(name):
+            value = getattr(given, name)
+            out[field.name] = nanoseconds(value) if field.name != name else value.value
+    names = [field.name.removesuffix("_ns") for field in dataclasses.fields(OutlierDetection)]
+    inner.only(given, f"{' '.join(names)} {_ALSO_MODELLED}")
+    base = out.get("base_ejection_time_ns", OutlierDetection().base_ejection_time_ns)
+    longest = max(OutlierDetection().max_ejection_time_ns, base)
+    if out.setdefault("max_ejection_time_ns", longest) < base:
+        raise inner.reject(
+            "outlier detector's max_ejection_time cannot be smaller than base_ejection_time"
+        )
+    return OutlierDetection(**out)
 
 
 def _thresholds(message: Any, priority: int) -> Thresholds:  # noqa: ANN401
@@ -132,12 +190,10 @@ def _original_dst(message: Any) -> dict[str, Any]:  # noqa: ANN401
 _LEFT_OUT = {
     "cluster_type": "this kind of cluster",
     "health_checks": "active health checking",
-    "outlier_detection": "the ejection of hosts that fail",
     "lb_subset_config": "subsets chosen inside a cluster",
     "transport_socket": "TLS to the endpoints",
     "transport_socket_matches": "TLS to the endpoints",
     "transport_socket_matcher": "TLS to the endpoints",
-    "max_requests_per_connection": "the reuse of connections",
     "preconnect_policy": "connections opened ahead of need",
     "upstream_config": "this way of connecting",
     "filters": "network filters of a cluster",

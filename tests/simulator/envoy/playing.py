@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.envoy.cluster import Cluster
-from simulator.envoy.commands import Attempt, Call, Command, Finish, Reset, Response, Wait
+from simulator.envoy.commands import (
+    Attempt,
+    Call,
+    Command,
+    Finish,
+    Queued,
+    Reset,
+    Response,
+    Wait,
+)
 from simulator.envoy.compile import compile as compile_resources
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced, Listed
@@ -109,8 +118,11 @@ def play(stream: Stream, backend: Backend, service: Service | None = None) -> Pl
             assert service is not None, "somebody answers"
             command = stream.on_told(now, service(command))
             continue
-        if not attempts and stream.timeout_ns:
+        if not deadline and stream.timeout_ns:
             deadline = now + stream.timeout_ns
+        if isinstance(command, Queued):
+            now, command = deadline, stream.on_timeout(deadline)
+            continue
         attempts.append(command)
         now, command = _outcome(stream, command, backend(command), now, deadline)
     return Played(command, stream, attempts, waits, now // MS)

@@ -12,7 +12,7 @@ from simulator.envoy.cluster import (
     Policy,
     Thresholds,
 )
-from simulator.envoy.compile import compile_cluster
+from simulator.envoy.compile import Rejected, compile_cluster
 from simulator.envoy_api import parse
 
 TYPE = "type.googleapis.com/"
@@ -109,6 +109,25 @@ def test_policy(config: dict[str, Any], want: tuple[Policy, int]) -> None:
     assert (cluster.lb_policy, cluster.choice_count) == want
 
 
+def test_outlier_detection() -> None:
+    given = {"consecutive_5xx": 2, "base_ejection_time": "400s", "always_eject_one_host": True}
+
+    found = compiled({"outlier_detection": given}).outlier_detection
+
+    assert found is not None
+    assert (found.consecutive_5xx, found.interval_ns) == (2, 10_000_000_000)
+    assert found.always_eject_one_host
+    # Where it is not given, the longest time is no shorter than the base time.
+    assert found.max_ejection_time_ns == 400_000_000_000
+
+
+def test_an_ejection_may_not_be_longer_than_the_longest() -> None:
+    given = {"max_ejection_time": "5s"}
+
+    with pytest.raises(Rejected, match="max_ejection_time cannot be smaller"):
+        compiled({"outlier_detection": given})
+
+
 def test_limits_of_each_priority() -> None:
     limits = [
         {"max_requests": 7, "max_retries": 0},
@@ -159,7 +178,12 @@ def test_other_settings() -> None:
 @pytest.mark.parametrize(
     ("config", "fields"),
     [
-        pytest.param({"outlier_detection": {}}, ["outlier_detection"], id="outlier-detection"),
+        pytest.param({"outlier_detection": {}}, [], id="outlier-detection"),
+        pytest.param(
+            {"outlier_detection": {"monitors": [{"name": "m", "typed_config": {}}]}},
+            ["outlier_detection.monitors"],
+            id="outlier-monitors",
+        ),
         pytest.param(
             {"common_lb_config": {"zone_aware_lb_config": {}}},
             ["common_lb_config.zone_aware_lb_config"],

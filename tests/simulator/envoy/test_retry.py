@@ -6,9 +6,9 @@ from simulator.envoy.cluster import Thresholds
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.draws import Listed
 from simulator.envoy.request import Request
+from simulator.envoy.resources import Resources
 from simulator.envoy.retry import BackOff, No, RetryState, Yes, consume, retry_on, start
 from simulator.envoy.retry_policy import RetryPolicy
-from simulator.envoy.upstream import Resources
 from simulator.observe.explain import FieldRef
 
 FIELD = FieldRef("routes", "9080")

@@ -288,6 +288,10 @@ def test_nobody_asked_no_reasons() -> None:
     assert run(mesh()).stream.node is None
 
 
+def limits(**values: int) -> dict[str, Any]:
+    return {"circuit_breakers": {"thresholds": [values]}}
+
+
 def arrange(state: State) -> Stream:
     """Return a stream that stands in a state."""
     delay = {"delay": {"fixed_delay": "1s", "percentage": {"numerator": 100}}}
@@ -295,7 +299,10 @@ def arrange(state: State) -> Stream:
         action=retrying("5xx"),
         fault=delay if state is State.DELAYED else None,
         asking=state is State.ASKING,
+        clusters=[cluster("live", 8001, **limits(max_connections=1))],
     )
+    if state is State.QUEUED:
+        streamed(one, request()).start(0)
     stream = streamed(one, request())
     if state is not State.NEW:
         stream.start(0)
@@ -307,6 +314,8 @@ def arrange(state: State) -> Stream:
 
 def happen(stream: Stream, event: Event) -> Command | None:
     match event:
+        case Event.TURN:
+            return stream.on_turn(2 * MS, Reset.REMOTE_CONNECTION_FAILURE)
         case Event.START:
             return stream.start(2 * MS)
         case Event.RESUME:

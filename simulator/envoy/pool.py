@@ -1,0 +1,212 @@
+"""The connections from a proxy to one host: which one a request gets, and who waits.
+
+A request takes a connection that is ready. Where there is none, it waits until one is
+made, which the cluster's `max_connections` may forbid; how many may wait is limited too.
+Whoever waits is told later: each pool writes into the `turns` of its proxy.
+
+Models    Cluster.circuit_breakers, max_requests_per_connection, max_concurrent_streams
+Follows   envoy/source/common/conn_pool/conn_pool_base.cc, common/http/{http1,http2}/conn_pool.cc
+Leaves    preconnecting, idle time-outs, the time that connecting takes
+          (docs/fidelity.md#connection-set-up)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from simulator.envoy.balance import Host
+from simulator.envoy.commands import Reset
+from simulator.envoy.resources import Resources
+
+Waiter = TypeVar("Waiter")
+
+UNLIMITED = 2**62
+
+
+class Limit(StrEnum):
+    """Which circuit breaker refused; the names are those of the fields."""
+
+    REQUESTS = "max_requests"
+    PENDING = "max_pending_requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """A circuit breaker refused a request."""
+
+    limit: Limit
+    count: int
+    """How many are under way or waiting: as many as there may be."""
+
+
+class Client:
+    """One connection."""
+
+    __slots__ = ("closed", "left", "ready", "streams")
+
+    def __init__(self, lifetime: int) -> None:
+        self.streams = 0
+        """Requests under way on it."""
+        self.left = lifetime
+        """How many more requests it may carry."""
+        self.ready = False
+        """Whether it can take another request."""
+        self.closed = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[Waiter]):
+    """The end of someone's waiting."""
+
+    waiter: Waiter
+    outcome: Client | Overflow | Reset
+
+
+class Pool(Generic[Waiter]):
+    """The connections to one host in one routing priority."""
+
+    __slots__ = (
+        "_concurrent", "_draining", "_host", "_lifetime", "_open", "_pending", "_ready",
+        "_resources", "_turns",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        host: Host,
+        resources: Resources,
+        turns: deque[Turn[Waiter]],
+        *,
+        concurrent: int = 1,
+        lifetime: int = UNLIMITED,
+    ) -> None:
+        """`concurrent` requests share a connection (HTTP/1.1: 1), `lifetime` in all."""
+        self._host = host
+        self._resources = resources
+        self._turns = turns
+        self._concurrent = concurrent
+        self._lifetime = lifetime
+        self._ready: list[Client] = []
+        """Those that can take another request; the last one was used last."""
+        self._open = 0
+        self._pending: deque[Waiter] = deque()
+        self._draining = False
+
+    def request(self, waiter: Waiter) -> Client | Overflow | None:
+        """Return a connection for a request; `None`: it waits for its turn."""
+        if self._ready:
+            return self._attach()
+        resources = self._resources
+        if resources.pending >= resources.limits.max_pending_requests:
+            return Overflow(Limit.PENDING, resources.pending)
+        if self._may_open():
+            self._connect()
+            return self._attach()
+        self._pending.append(waiter)
+        resources.pending += 1
+        return None
+
+    def cancel(self, waiter: Waiter) -> None:
+        """Take notice that a request waits no more."""
+        if waiter in self._pending:
+            self._pending.remove(waiter)
+            self._resources.pending -= 1
+            return
+        # Its turn has come, but nobody has told it yet.
+        for turn in [each for each in self._turns if each.waiter is waiter]:
+            self._turns.remove(turn)
+            if isinstance(turn.outcome, Client):
+                self.end(turn.outcome)
+
+    def end(self, client: Client, failure: Reset | None = None) -> None:
+        """Take the end of a request; `failure` is why, if it had no (whole) response."""
+        client.streams -= 1
+        self._host.active -= 1
+        self._resources.requests -= 1
+        # A connection for one request at a time cannot be used after half of a response.
+        if failure is not None and (self._concurrent == 1 or failure in _FATAL):
+            self._close(client)
+        elif not client.closed and (client.left == 0 or self._draining):
+            if client.streams == 0:
+                self._close(client)
+        elif not client.closed and not client.ready:
+            client.ready = True
+            self._ready.append(client)
+        if failure in _CONNECT_FAILURES:
+            self._fail(failure)
+        self._serve()
+
+    def drain(self) -> None:
+        """Close what is idle, and the rest once it is: the host is gone."""
+        self._draining = True
+        for client in [each for each in self._ready if each.streams == 0]:
+            self._close(client)
+        for client in self._ready:
+            client.ready = False
+        self._ready.clear()
+
+    def _may_open(self) -> bool:
+        # A host without any connection gets one, however many there are to others.
+        resources = self._resources
+        return resources.connections < resources.limits.max_connections or self._open == 0
+
+    def _connect(self) -> None:
+        client = Client(self._lifetime)
+        self._open += 1
+        self._resources.connections += 1
+        client.ready = True
+        self._ready.append(client)
+
+    def _close(self, client: Client) -> None:
+        if client.closed:
+            return
+        client.closed = True
+        self._open -= 1
+        self._resources.connections -= 1
+        if client.ready:
+            client.ready = False
+            self._ready.remove(client)
+
+    def _attach(self) -> Client | Overflow:
+        """Put a request on the connection that was used last."""
+        client = self._ready[-1]
+        resources = self._resources
+        if resources.requests >= resources.limits.max_requests:
+            return Overflow(Limit.REQUESTS, resources.requests)
+        client.left -= 1
+        client.streams += 1
+        if client.left == 0 or client.streams >= self._concurrent:
+            client.ready = False
+            self._ready.pop()
+        self._host.active += 1
+        resources.requests += 1
+        return client
+
+    def _serve(self) -> None:
+        """Give connections to those who wait, first come, first served."""
+        while self._pending:
+            if not self._ready:
+                if not self._may_open():
+                    return
+                self._connect()
+            self._turn(self._attach())
+
+    def _fail(self, reason: Reset) -> None:
+        """One failed connect fails everyone who waits."""
+        while self._pending:
+            self._turn(reason)
+
+    def _turn(self, outcome: Client | Overflow | Reset) -> None:
+        self._resources.pending -= 1
+        self._turns.append(Turn(self._pending.popleft(), outcome))
+
+
+_CONNECT_FAILURES = (
+    Reset.LOCAL_CONNECTION_FAILURE,
+    Reset.REMOTE_CONNECTION_FAILURE,
+    Reset.CONNECTION_TIMEOUT,
+)
+_FATAL = (*_CONNECT_FAILURES, Reset.CONNECTION_TERMINATION)
+"""What ends a connection with all that is on it."""

@@ -1,0 +1,57 @@
+"""One attempt of a request: the host it goes to, and the connection it is on or waits for.
+
+Follows   envoy/source/common/router/upstream_request.cc
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.envoy.balance import Host
+from simulator.envoy.commands import Reset
+from simulator.envoy.draws import Draws
+from simulator.envoy.outlier import Result
+from simulator.envoy.pool import Client, Overflow
+from simulator.envoy.upstream import Upstream
+
+
+class UpstreamRequest:
+    """What one attempt holds of its cluster, until it ends."""
+
+    __slots__ = ("_pool", "_waiting", "client", "host", "upstream")
+
+    def __init__(self, upstream: Upstream, host: Host, priority: str) -> None:
+        self.upstream = upstream
+        self.host = host
+        self._pool = upstream.pool(host, priority)
+        self._waiting = False
+        self.client: Client | None = None
+
+    def connect(self, waiter: Any) -> Client | Overflow | None:  # noqa: ANN401 - whoever waits
+        """Return the connection for it; `None`: `waiter` gets its turn later."""
+        outcome = self._pool.request(waiter)
+        self._waiting = outcome is None
+        if isinstance(outcome, Client):
+            self.client = outcome
+        return outcome
+
+    def report(self, now: int, draws: Draws, result: Result, status: int | None = None) -> None:
+        """Tell outlier detection, if there is any, what became of it."""
+        outliers = self.upstream.outliers
+        if outliers is not None and not self._waiting:
+            outliers.report(self.host, result, now, draws, status)
+
+    def take(self, outcome: Client | Overflow | Reset) -> None:
+        """Take what waiting came to."""
+        self._waiting = False
+        if isinstance(outcome, Client):
+            self.client = outcome
+
+    def end(self, waiter: Any, failure: Reset | None = None) -> None:  # noqa: ANN401 - as above
+        """Give back what it holds; `failure` is why, if it had no (whole) response."""
+        if self._waiting:
+            self._pool.cancel(waiter)
+            self._waiting = False
+        elif self.client is not None:
+            self._pool.end(self.client, failure)
+            self.client = None
