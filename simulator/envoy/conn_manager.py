@@ -18,7 +18,7 @@ from ipaddress import ip_address, ip_network
 from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
-from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
+from simulator.envoy.header_map import Headers, first, replaced, without
 from simulator.envoy.http import HttpChain, Underscores
 from simulator.envoy.match import is_grpc
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
@@ -170,7 +170,16 @@ def admit(
     ):
         headers = replaced(headers, REQUEST_ID, _uuid(draws))
     headers = _vouched(chain, _by_way_of(chain, headers), connection)
-    return Admitted(request=with_headers(request, headers), client=client or source)
+    # HTTP/1.1 has no scheme of its own.
+    told = first(headers, "x-forwarded-proto")
+    admitted = Request(
+        method=request.method,
+        authority=request.authority,
+        path=request.path,
+        headers=headers,
+        scheme=told if told in ("http", "https") else request.scheme,
+    )
+    return Admitted(request=admitted, client=client or source)
 
 
 def _uuid(draws: Draws) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 from simulator.envoy.commands import Response
 from simulator.envoy.formatter import Facts, render
-from simulator.envoy.header_map import Headers
+from simulator.envoy.header_map import Headers, without
+from simulator.envoy.local_reply import reply
 from simulator.envoy.match import PathKind, compiled, without_query
 from simulator.envoy.mutation import Append, Mutations
 from simulator.envoy.request import PLAIN, Request, StreamInfo
@@ -67,6 +68,7 @@ def finalize_response(
     levels += _levels(match, "response_headers")
     for level in levels:
         if level:
+            headers = without(headers, level.remove)
             facts = _facts(match, request or _NO_REQUEST, info, headers, status)
             headers = mutate(level, headers, facts)
     return headers
@@ -109,18 +111,17 @@ def _mutated(
 ) -> Request:
     if not mutations:
         return request
+    request = replace(request, headers=without(request.headers, mutations.remove))
     facts = _facts(match, request, info)
     return replace(request, headers=mutate(mutations, request.headers, facts))
 
 
 def mutate(mutations: Mutations, headers: Headers, facts: Facts) -> Headers:
-    """Return headers after one level's changes.
+    """Return headers after what one level adds; what it removes has to be gone already.
 
-    Removals come first; values are made from the headers as they were found; what
-    overwrites is carried out before what appends.
+    Values are made from the headers as they are then; what overwrites is carried out
+    before what appends.
     """
-    if mutations.remove:
-        headers = tuple(pair for pair in headers if pair[0] not in mutations.remove)
     present = {name for name, _ in headers}
     overwritten: dict[str, str] = {}
     appended: list[tuple[str, str]] = []
@@ -256,7 +257,9 @@ def location(match: RouteMatch, request: Request, info: StreamInfo = PLAIN) -> s
     scheme = redirect.scheme or ("https" if redirect.https else request.scheme)
     port = f":{redirect.port}" if redirect.port else ""
     host = redirect.host or _host_for(request, scheme, new_port=bool(port))
-    return f"{scheme}://{host}{port}{_path_for(match, redirect, request, info)}"
+    path = _path_for(match, redirect, request, info)
+    slash = "" if path.startswith("/") else "/"
+    return f"{scheme}://{host}{port}{slash}{path}"
 
 
 def _host_for(request: Request, scheme: str, *, new_port: bool) -> str:
@@ -292,12 +295,16 @@ def respond(match: RouteMatch, request: Request, *, info: StreamInfo = PLAIN) ->
     elif route.direct_response is not None:
         status, body = route.direct_response.status, route.direct_response.body
     headers: Headers = ()
-    if body:
-        headers = (("content-length", str(len(body.encode()))), ("content-type", "text/plain"))
     if (status == 201 or 300 <= status < 400) and request.path:
-        headers = (*headers, ("location", location(match, request, info)))
-    finished = finalize_response(match, headers, request=request, info=info, status=status)
-    return Response(status=status, headers=finished, body=body)
+        headers = (("location", location(match, request, info)),)
+    answer = reply(request, status, body, headers)
+    if route.redirect is not None:
+        # What header formats call the path is what the redirect made of it.
+        path = rewritten_path(match, route.redirect.path_rewrite, request, info)
+        request = replace(request, path=path or request.path)
+    # Header formats do not know the status yet.
+    finished = finalize_response(match, answer.headers, request=request, info=info, status=0)
+    return Response(status=answer.status, headers=finished, body=answer.body)
 
 
 def virtual_cluster(match: RouteMatch, request: Request) -> str | None:

@@ -38,7 +38,7 @@ def reply(
             ("content-type", "application/grpc"),
             ("grpc-status", str(grpc_status)),
         )
-        if body:
+        if body and request.method != "HEAD":
             lines = (*lines, ("grpc-message", body))
         return Response(status=200, headers=(*lines, *headers))
     if not body:

@@ -49,6 +49,9 @@ def compiled(pattern: str) -> Any:  # noqa: ANN401 - the binding has no types
         ) from error
 
 
+_PARAMETERS = re.compile(r";[^/]*")
+
+
 class Subject:
     """One request while its route is looked for; what is parsed is parsed once, when asked."""
 
@@ -62,8 +65,8 @@ class Subject:
         self.info = info
         self.path = without_query(request.path)
         if strip_parameters:
-            # `;` and what follows are path parameters, which the table asks to be left out.
-            self.path = self.path.partition(";")[0]
+            # `;` and what follows in a segment are parameters, which the table leaves out.
+            self.path = _PARAMETERS.sub("", self.path)
         self._query: dict[str, str] | None = None
         self._cookies: dict[str, str] | None = None
 

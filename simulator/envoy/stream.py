@@ -438,7 +438,8 @@ class Stream:
     def _finish_local(self, response: Response, details: str) -> Finish:
         match = self._match
         if isinstance(match, RouteMatch) and match.route.action is Action.ROUTE:
-            headers = self._finalized(match, response.status, response.headers)
+            # Header formats do not know the status yet.
+            headers = self._finalized(match, 0, response.headers)
             response = Response(status=response.status, headers=headers, body=response.body)
         return self._finish(response, details)
 
