@@ -179,11 +179,7 @@ class Stream:
         return again or self._forward(now, response)
 
     def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command | None:
-        """Take the end of an attempt that brought no response.
-
-        `transport_failure` is what the transport had to say; by default, of a connection
-        that failed remotely, that it was refused.
-        """
+        """Take the end of an attempt without a response; the transport may say why."""
         if not self._take(Event.RESET):
             return None
         self._end_attempt(now, Result.FAILED, failure=reason)

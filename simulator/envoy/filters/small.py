@@ -22,7 +22,7 @@ from simulator.envoy.filters.small_config import (
     SetMetadataConfig,
 )
 from simulator.envoy.formatter import Facts
-from simulator.envoy.header_map import Headers, with_headers
+from simulator.envoy.header_map import Headers, with_headers, without
 from simulator.envoy.headers import mutate
 from simulator.envoy.mutation import Mutations
 from simulator.envoy.route import RouteMatch
@@ -108,5 +108,5 @@ def _levels(base: HeaderMutationConfig, passing: Passing) -> list[HeaderMutation
 
 def _changed(mutations: Iterable[Mutations], headers: Headers, facts: Facts) -> Headers:
     for one in mutations:
-        headers = mutate(one, headers, facts)
+        headers = mutate(one, without(headers, one.remove), facts)
     return headers
