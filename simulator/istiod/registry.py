@@ -16,6 +16,7 @@ from simulator.config.objects import Manifests
 from simulator.diagnostics import Diagnostic
 from simulator.istiod.destination_rule import Rulebook, consolidate
 from simulator.istiod.gateway_api import Status, deployed, translate
+from simulator.istiod.ingress import with_ingresses
 from simulator.istiod.mesh_config import mesh_config
 from simulator.istiod.pod import Pod, pods
 from simulator.istiod.service import (
@@ -58,7 +59,7 @@ class Mesh:
     """All that the control plane knows; immutable."""
 
     manifests: Manifests
-    """As written, with what istiod makes of Gateway API."""
+    """As written, with what istiod makes of Gateway API and of Ingresses."""
     config: MeshConfig
     pods: tuple[Pod, ...]
     """Sorted by NAME.NAMESPACE."""
@@ -99,6 +100,7 @@ class Mesh:
             )
         )
         services = by_host(registered)
+        manifests = with_ingresses(manifests, services, config.ingress_class)
         translated = translate(manifests, services)
         manifests = translated.manifests
         return cls(

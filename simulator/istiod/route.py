@@ -127,7 +127,7 @@ def _route(
     if match is not None and match.name:
         name += f".{match.name}"
     part.put("name", name, source, f"{rule.at}.name" if name else "")
-    by_element = virtual_service.gateway_semantics
+    by_element = virtual_service.by_element
     place = f"{rule.match_at}.{match_at}"
     part.nest("match", route_match(match, rule.match_source, place, by_element=by_element))
     part.value["metadata"] = _config_metadata(virtual_service.source)

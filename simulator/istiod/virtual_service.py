@@ -40,6 +40,8 @@ class VirtualService:
     """`mesh` or NAMESPACE/NAME."""
     rules: tuple[HttpRule, ...]
     exported_to: frozenset[str]
+    by_element: bool = False
+    """Whether a prefix stands for whole elements of a path."""
     gateway_semantics: bool = False
     """It stands for routes of Gateway API, whose rules differ in some ways."""
 
@@ -119,6 +121,7 @@ def _read(
         rules=tuple(rules),
         exported_to=frozenset(spec.export_to) or exported_to,
         gateway_semantics=source.annotations.get(SEMANTICS) == "gateway",
+        by_element=SEMANTICS in source.annotations,
     )
 
 
