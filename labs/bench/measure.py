@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from labs.bench import chain, mm1, translate
+from labs.bench import chain, mm1, route, translate
 
 _ROUNDS = 5
 
@@ -83,6 +83,18 @@ _PAIRS = {
         baseline=chain.processes,
         count=5_000,
         baseline_name="SimPy processes, Resources and Conditions",
+    ),
+    "envoy.route": Pair(
+        subject=route.again,
+        baseline=route.events,
+        count=50_000,
+        baseline_name="one event put into a heap and taken out",
+    ),
+    "envoy.route-first": Pair(
+        subject=route.first,
+        baseline=route.events,
+        count=50_000,
+        baseline_name="one event put into a heap and taken out",
     ),
     "istiod.translate": Pair(
         subject=translate.alike,

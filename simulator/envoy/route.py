@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 _LARGEST_U64 = 2**64 - 1
+_MOST_KNOWN = 4096
+"""Requests whose route is remembered; beyond it, all is forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,32 @@ def find(
     explain: bool = False,
 ) -> RouteMatch | NoRoute:
     """Return the route that takes a request, given the stream's one random value."""
+    if explain or not request.scheme:
+        return _search(table, request, random, info, explain=explain)
+    key = (request.authority, request.path)
+    known: RouteMatch | NoRoute | None = table.known.get(key)
+    if known is None:
+        known = _search(table, request, random, info, explain=False)
+        if _depends_on_path_alone(table, known):
+            if len(table.known) >= _MOST_KNOWN:
+                table.known.clear()
+            table.known[key] = known
+    return known
+
+
+def _depends_on_path_alone(table: RouteTable, found: RouteMatch | NoRoute) -> bool:
+    """Say whether every request of the same authority and path is routed like this one."""
+    host = found.virtual_host
+    if table.vhost_header or host is None or not host.by_path_alone:
+        return False
+    if isinstance(found, NoRoute):
+        return True
+    return not found.route.weighted_clusters and not found.route.cluster_header
+
+
+def _search(
+    table: RouteTable, request: Request, random: int, info: StreamInfo, *, explain: bool
+) -> RouteMatch | NoRoute:
     host = virtual_host(table, request)
     if host is None:
         node = _no_host(table, request) if explain else None

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from simulator.diagnostics import Diagnostic
-from simulator.envoy.match import Condition, HeaderMatcher, PathMatcher
+from simulator.envoy.match import Condition, HeaderMatcher, PathKind, PathMatcher
 from simulator.envoy.match_tree import Tree
 from simulator.envoy.mutation import NO_MUTATIONS, Mutations
 from simulator.envoy.retry_policy import RetryPolicy
@@ -174,6 +174,17 @@ class VirtualHost:
     include_attempt_count_in_response: bool = False
     per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
 
+    @property
+    def by_path_alone(self) -> bool:
+        """Say whether the path alone decides which of its routes takes a request."""
+        return (
+            self.tree is None
+            and self.require_tls is TlsRequirement.NONE
+            and not any(
+                route.conditions or route.path.kind is PathKind.CONNECT for route in self.routes
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteTable:
@@ -200,3 +211,7 @@ class RouteTable:
     internal_only_headers: tuple[str, ...] = ()
     per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
+    known: dict[tuple[str, str], Any] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What `route.find` has found before, by authority and path; to be left to it."""
