@@ -80,11 +80,11 @@ def preferred(
     )
 
 
-def _order(text: str) -> tuple[int, ...] | tuple[str]:
+def _order(text: str) -> tuple[tuple[int, ...], str]:
     pieces = text.split(".")
     if len(pieces) == 4 and all(each.isdecimal() for each in pieces):
-        return tuple(int(each) for each in pieces)
-    return (text,)
+        return tuple(int(each) for each in pieces), ""
+    return (), text
 
 
 def _locality(locality: Locality) -> dict[str, str]:

@@ -6,7 +6,8 @@ Follows   istio pilot/pkg/networking/core/gateway.go
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from simulator.diagnostics import Diagnostic, diagnose
 from simulator.istiod import names, route, tls
@@ -27,7 +28,7 @@ def gateway_listeners(scope: Scope, found: Opening) -> Iterator[Part]:
     """Yield a listener for each address and port that anything comes in by."""
     for key in sorted(found.opened):
         opened = found.opened[key]
-        chains = list(_chains(scope, opened))
+        chains = list(_apart(_chains(scope, opened)))
         if not chains:
             continue
         first = opened.servers[0]
@@ -44,6 +45,16 @@ def gateway_listeners(scope: Scope, found: Opening) -> Iterator[Part]:
             part.value["listener_filters"] = [listener_filter("tls_inspector")]
         part.list("filter_chains", chains)
         yield part
+
+
+def _apart(chains: Iterable[Part]) -> Iterator[Part]:
+    """Yield the chains but those that ask for the same as an earlier one: Envoy refuses two."""
+    seen: list[Any] = []
+    for chain in chains:
+        match = chain.value.get("filter_chain_match")
+        if match not in seen:
+            seen.append(match)
+            yield chain
 
 
 def _chains(scope: Scope, opened: Opened) -> Iterator[Part]:
