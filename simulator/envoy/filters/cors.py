@@ -19,12 +19,13 @@ from simulator.observe.explain import Outcome
 
 def decode(_: CorsConfig, passing: Passing) -> Answer | None:
     """Answer a preflight, or remember whose pages ask."""
-    policy, request = passing.own, passing.request
+    policy, request, match = passing.own, passing.request, passing.match
+    if not isinstance(policy, CorsPolicy):
+        return None
     origin = request.first("origin")
-    match = passing.match
     # Only a route that forwards has a policy.
     forwarded = isinstance(match, RouteMatch) and match.route.action is Action.ROUTE
-    if not isinstance(policy, CorsPolicy) or not origin or not forwarded:
+    if not origin or not forwarded:
         return None
     if passing.draws.next("cors") % policy.enabled.denominator >= policy.enabled.numerator:
         return None

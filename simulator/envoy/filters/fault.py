@@ -39,7 +39,9 @@ class Abortion:
 def decode(base: FaultConfig, passing: Passing) -> Verdict | None:
     """Hold a request back, answer it, or let it go on; a route's own faults replace all."""
     config = passing.own if isinstance(passing.own, FaultConfig) else base
-    if not applies(config, passing.request, passing.cluster):
+    if (config.delay is None and config.abort is None) or not applies(
+        config, passing.request, passing.cluster
+    ):
         return None
     active, limit = passing.lasting.faults, config.max_active_faults
     request, draws, forced = passing.request, passing.draws, passing.forced

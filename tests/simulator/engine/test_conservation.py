@@ -28,12 +28,15 @@ BEHAVIOURS = st.fixed_dictionaries(
 RULES = st.fixed_dictionaries(
     {
         "timeout": st.sampled_from(["5ms", "50ms", "1h"]),
-        "retries": st.fixed_dictionaries(
-            {
-                "attempts": st.integers(0, 3),
-                "perTryTimeout": st.sampled_from(["4ms", "20ms"]),
-                "retryOn": st.just("5xx,reset"),
-            }
+        "retries": st.one_of(
+            st.just({"attempts": 0}),
+            st.fixed_dictionaries(
+                {
+                    "attempts": st.integers(1, 3),
+                    "perTryTimeout": st.sampled_from(["4ms", "20ms"]),
+                    "retryOn": st.just("5xx,reset"),
+                }
+            ),
         ),
     },
     optional={
