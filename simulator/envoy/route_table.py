@@ -123,6 +123,9 @@ class RouteEntry:
     """0: none."""
     idle_timeout_ns: int | None = None
     max_stream_duration_ns: int | None = None
+    max_grpc_timeout_ns: int | None = None
+    """Where given, gRPC clients' deadlines count, up to this; 0: without limit."""
+    grpc_timeout_offset_ns: int | None = None
     retry_policy: RetryPolicy | None = None
     """Its own, or else its virtual host's or its table's."""
     path_rewrite: PathRewrite = NO_PATH_REWRITE

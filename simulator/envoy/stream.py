@@ -299,17 +299,14 @@ class Stream:
 
     def _finalize(self, match: RouteMatch) -> Request:
         """Return the request as the route has it sent, but for what each attempt adds."""
-        route, options = match.route, self._options
+        options = self._options
         self._timeouts, request = timeout.decide(
-            0 if route.max_stream_duration_ns is not None else route.timeout_ns,
-            route.retry_policy,
-            self._request,
-            respect_expected=options.respect_expected_rq_timeout,
+            match.route, self._request, respect_expected=options.respect_expected_rq_timeout
         )
         self.timeout_ns = self._timeouts.route_ms * MILLISECOND
         # The router's own headers come first, so that header formats can speak of them.
-        if not options.suppress_envoy_headers:
-            request = timeout.announce(self._timeouts, request, 0)
+        suppress = options.suppress_envoy_headers
+        request = timeout.announce(self._timeouts, request, 0, suppress=suppress)
         if match.virtual_host.include_request_attempt_count:
             request = counted(request, 1)
         keep = not options.suppress_envoy_headers

@@ -1,8 +1,10 @@
 """How long a request and each of its attempts may take.
 
-Models    RouteAction.timeout, RetryPolicy.per_try_timeout, the time-out request headers
-Follows   envoy/source/common/router/router.cc (FilterUtility::finalTimeout, setTimeoutHeaders)
-Leaves    gRPC time-outs, stream durations and idle time-outs (docs/fidelity.md#timeouts)
+Models    RouteAction.{timeout, max_grpc_timeout, grpc_timeout_offset},
+          RetryPolicy.per_try_timeout, the time-out request headers
+Follows   envoy/source/common/router/router.cc (FilterUtility::finalTimeout, setTimeoutHeaders),
+          source/common/grpc/common.cc (getGrpcTimeout, toGrpcTimeout)
+Leaves    stream durations and idle time-outs (docs/fidelity.md#timeouts)
 """
 
 from __future__ import annotations
@@ -10,14 +12,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.envoy.header_map import first, replaced, with_headers, without
+from simulator.envoy.match import is_grpc
 from simulator.envoy.request import Request
-from simulator.envoy.retry_policy import RetryPolicy
+from simulator.envoy.route_table import RouteEntry
 
 MILLISECOND = 1_000_000
 
 _GLOBAL = "x-envoy-upstream-rq-timeout-ms"
 _PER_TRY = "x-envoy-upstream-rq-per-try-timeout-ms"
 _EXPECTED = "x-envoy-expected-rq-timeout-ms"
+_GRPC = "grpc-timeout"
+_GRPC_UNIT_NS = {
+    "H": 3_600_000 * MILLISECOND,
+    "M": 60_000 * MILLISECOND,
+    "S": 1_000 * MILLISECOND,
+    "m": MILLISECOND,
+    "u": 1_000,
+    "n": 1,
+}
+_GRPC_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +41,8 @@ class Timeouts:
     per_try_ms: int
     ignored_per_try_ms: int = 0
     """A time-out per attempt that is not shorter than the route's, and so does nothing."""
+    grpc: bool = False
+    """Whether a gRPC endpoint is told in its own header."""
 
     def expected_ms(self, elapsed_ms: int) -> int:
         """Return what the endpoint is told it has, 0 for nothing."""
@@ -40,11 +55,15 @@ class Timeouts:
 
 
 def decide(
-    route_timeout_ns: int, policy: RetryPolicy | None, request: Request, *, respect_expected: bool
+    route: RouteEntry, request: Request, *, respect_expected: bool
 ) -> tuple[Timeouts, Request]:
     """Return the time-outs of a request, and the request without the headers that set them."""
-    headers = request.headers
-    route_ms = route_timeout_ns // MILLISECOND
+    headers, policy = request.headers, route.retry_policy
+    old_way = route.max_stream_duration_ns is None
+    grpc = old_way and route.max_grpc_timeout_ns is not None and is_grpc(request)
+    route_ms = route.timeout_ns // MILLISECOND if old_way else 0
+    if grpc:
+        route_ms = _grpc_ms(route, first(headers, _GRPC))
     per_try_ms = (policy.per_try_timeout_ns if policy is not None else 0) // MILLISECOND
     expected = first(headers, _EXPECTED) if respect_expected else None
     asked = expected if expected is not None else first(headers, _GLOBAL)
@@ -59,13 +78,54 @@ def decide(
     ignored = 0
     if route_ms and per_try_ms >= route_ms:
         per_try_ms, ignored = 0, per_try_ms
-    timeouts = Timeouts(route_ms=route_ms, per_try_ms=per_try_ms, ignored_per_try_ms=ignored)
+    timeouts = Timeouts(
+        route_ms=route_ms, per_try_ms=per_try_ms, ignored_per_try_ms=ignored, grpc=grpc
+    )
     return timeouts, with_headers(request, headers)
 
 
-def announce(timeouts: Timeouts, request: Request, elapsed_ms: int) -> Request:
-    """Return the request with what the endpoint is told of its time."""
+def _grpc_ms(route: RouteEntry, deadline: str | None) -> int:
+    """Return what a gRPC client's deadline makes of the route's time-out; 0 is none at all."""
+    most_ms = (route.max_grpc_timeout_ns or 0) // MILLISECOND
+    offset_ms = (route.grpc_timeout_offset_ns or 0) // MILLISECOND
+    asked_ms = parsed(deadline) or 0
+    if offset_ms < asked_ms:
+        asked_ms -= offset_ms
+    return most_ms if most_ms and not 0 < asked_ms <= most_ms else asked_ms
+
+
+def parsed(deadline: str | None) -> int | None:
+    """Return the milliseconds of a `grpc-timeout`; None where there is none."""
+    if not deadline or deadline[-1] not in _GRPC_UNIT_NS:
+        return None
+    amount = deadline[:-1]
+    if not amount.isdigit() or len(amount) > _GRPC_DIGITS:
+        return None
+    return -(-int(amount) * _GRPC_UNIT_NS[deadline[-1]] // MILLISECOND)
+
+
+def written(milliseconds: int) -> str:
+    """Return milliseconds as a `grpc-timeout` has them, in the finest unit with eight digits."""
+    for unit in "mSM":
+        amount = milliseconds * MILLISECOND // _GRPC_UNIT_NS[unit]
+        if amount < 10**_GRPC_DIGITS:
+            return f"{amount}{unit}"
+    return f"{milliseconds * MILLISECOND // _GRPC_UNIT_NS['H']}H"
+
+
+def announce(
+    timeouts: Timeouts, request: Request, elapsed_ms: int, *, suppress: bool = False
+) -> Request:
+    """Return the request with what the endpoint is told of its time.
+
+    `suppress` leaves Envoy's own header out, not gRPC's.
+    """
     expected = timeouts.expected_ms(elapsed_ms)
     if not expected:
         return request
-    return with_headers(request, replaced(request.headers, _EXPECTED, str(expected)))
+    headers = request.headers
+    if not suppress:
+        headers = replaced(headers, _EXPECTED, str(expected))
+    if timeouts.grpc:
+        headers = replaced(headers, _GRPC, written(expected))
+    return with_headers(request, headers)
