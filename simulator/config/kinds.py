@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from simulator.config import gateway_api, ingress, istio, kubernetes
+from simulator.config import gateway_api, ingress, istio, kubernetes, webhooks
 from simulator.config.model import Spec
 
 NETWORKING = frozenset(
@@ -107,6 +107,21 @@ KINDS = {
     "StatefulSet": _kind("apps/v1", kubernetes.StatefulSet),
     "DaemonSet": _kind("apps/v1", kubernetes.DaemonSet),
     "Job": _kind("batch/v1", kubernetes.Job),
+    "MutatingWebhookConfiguration": _kind(
+        "admissionregistration.k8s.io/v1",
+        webhooks.WebhookConfiguration,
+        namespaced=False,
+        nested=False,
+    ),
+    "ValidatingWebhookConfiguration": _kind(
+        "admissionregistration.k8s.io/v1",
+        webhooks.WebhookConfiguration,
+        namespaced=False,
+        nested=False,
+    ),
+    "CustomResourceDefinition": _kind(
+        "apiextensions.k8s.io/v1", webhooks.CustomResourceDefinition, namespaced=False
+    ),
     "Secret": _kind("v1", kubernetes.Secret, nested=False, required=False),
     "ConfigMap": _kind("v1", kubernetes.ConfigMap, nested=False, required=False),
     "Ingress": _kind("networking.k8s.io/v1", ingress.Ingress),
@@ -132,9 +147,7 @@ _KNOWN = {
     "node.k8s.io": "RuntimeClass",
     "certificates.k8s.io": "CertificateSigningRequest ClusterTrustBundle",
     "apiregistration.k8s.io": "APIService",
-    "apiextensions.k8s.io": "CustomResourceDefinition",
     "admissionregistration.k8s.io": (
-        "MutatingWebhookConfiguration ValidatingWebhookConfiguration "
         "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding MutatingAdmissionPolicy "
         "MutatingAdmissionPolicyBinding"
     ),

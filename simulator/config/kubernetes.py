@@ -94,12 +94,34 @@ class ContainerPort(Kubernetes):
     host_ip: Text | None = Field(default=None, alias="hostIP")
 
 
+class EnvVar(Kubernetes):
+    """A variable of a container's environment."""
+
+    also = "valueFrom"
+
+    name: Text
+    value: Text = ""
+
+
+class SecurityContext(Kubernetes):
+    """As whom a container runs."""
+
+    also = (
+        "allowPrivilegeEscalation appArmorProfile capabilities fsGroup fsGroupChangePolicy "
+        "privileged procMount readOnlyRootFilesystem runAsGroup runAsNonRoot seLinuxChangePolicy "
+        "seLinuxOptions seccompProfile supplementalGroups supplementalGroupsPolicy sysctls "
+        "windowsOptions"
+    )
+
+    run_as_user: Annotated[int, Strict(), Field(ge=0)] | None = None
+
+
 class Container(Kubernetes):
     """A container of a pod."""
 
     also = (
-        "args command env envFrom imagePullPolicy lifecycle livenessProbe readinessProbe "
-        "resizePolicy resources restartPolicy restartPolicyRules securityContext startupProbe "
+        "args command envFrom imagePullPolicy lifecycle livenessProbe readinessProbe "
+        "resizePolicy resources restartPolicy restartPolicyRules startupProbe "
         "stdin stdinOnce targetContainerName terminationMessagePath terminationMessagePolicy tty "
         "volumeDevices volumeMounts workingDir"
     )
@@ -107,6 +129,8 @@ class Container(Kubernetes):
     name: Text
     image: Text = ""
     ports: tuple[ContainerPort, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    security_context: SecurityContext | None = None
 
 
 class Pod(Kubernetes):
@@ -117,7 +141,7 @@ class Pod(Kubernetes):
         "enableServiceLinks hostAliases hostIPC hostPID hostUsers hostnameOverride "
         "imagePullSecrets nodeSelector os overhead preemptionPolicy priority priorityClassName "
         "readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName "
-        "schedulingGates securityContext setHostnameAsFQDN shareProcessNamespace "
+        "schedulingGates setHostnameAsFQDN shareProcessNamespace "
         "terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes workloadRef"
     )
 
@@ -128,6 +152,7 @@ class Pod(Kubernetes):
     service_account: Text = ""
     """Deprecated spelling."""
     host_network: Bool = False
+    security_context: SecurityContext | None = None
     hostname: Text = ""
     subdomain: Text = ""
     node_name: Text = ""

@@ -49,6 +49,13 @@ class Object:
             f"{self.kind} {self.name}"
         )  # fmt: skip
 
+    @property
+    def status(self) -> dict[str, Any]:
+        """Return what a cluster said of the object, if the manifest has it."""
+        found = self.positions.root.plain()
+        status = found.get("status") if isinstance(found, dict) else None
+        return status if isinstance(status, dict) else {}
+
     def at(self, path: str) -> Position:
         """Return the position of a field, or of its nearest ancestor that was written."""
         return self.positions.nearest(path)

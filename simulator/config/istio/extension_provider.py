@@ -5,6 +5,8 @@ Follows   istio.io/api mesh/v1alpha1/config.proto (ExtensionProvider)
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from simulator.config.kubernetes import Kubernetes
@@ -53,10 +55,12 @@ class ExtensionProvider(Kubernetes):
     """Something that policies ask by its name; of telemetry's, only the name counts."""
 
     also = (
-        "datadog envoyFileAccessLog envoyHttpAls envoyOtelAls envoyTcpAls lightstep opencensus "
+        "datadog envoyFileAccessLog envoyHttpAls envoyOtelAls envoyTcpAls opencensus "
         "opentelemetry prometheus sds skywalking stackdriver zipkin"
     )
 
     name: Text = ""
+    lightstep: dict[str, Any] | None = None
+    """Gone; told of where it is still asked for."""
     envoy_ext_authz_http: ExtAuthzHttp | None = None
     envoy_ext_authz_grpc: ExtAuthzGrpc | None = None

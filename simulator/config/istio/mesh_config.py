@@ -51,7 +51,7 @@ class MeshConfig(Kubernetes):
     """What holds for every proxy of the mesh."""
 
     also = (
-        "ca caCertificates certificates configSources defaultProviders disableEnvoyListenerLog "
+        "ca caCertificates certificates configSources disableEnvoyListenerLog "
         "disableMixerHttpReports discoverySelectors enableEnvoyAccessLogService "
         "enableIstioMutualCredential enablePrometheusMerge inboundClusterStatName "
         "inboundTrafficPolicy ingressControllerMode ingressSelector ingressService meshMTLS "
@@ -76,6 +76,8 @@ class MeshConfig(Kubernetes):
     dns_refresh_rate_ns: Duration = _DNS_REFRESH_NS
     enable_auto_mtls: Bool = True
     enable_tracing: Bool = False
+    default_providers: dict[str, Any] = Field(default_factory=dict)
+    """Providers for Telemetries that name none, by what they keep."""
     extension_providers: tuple[ExtensionProvider, ...] = ()
     h2_upgrade_policy: Literal["DO_NOT_UPGRADE", "UPGRADE"] = "DO_NOT_UPGRADE"
     ingress_class: Text = "istio"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from simulator.config.objects import Object
 from simulator.diagnostics import Diagnostic, diagnose
+
+
+def listed(labels: Mapping[str, str]) -> str:
+    """Return labels as `name=value`, in the order of their names."""
+    return ",".join(f"{name}={value}" if value else name for name, value in sorted(labels.items()))
 
 
 def report(code: str, source: Object, field: str, **arguments: Any) -> Diagnostic:  # noqa: ANN401 - the wording's own

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from simulator.config.objects import Object
 from simulator.diagnostics import Diagnostic
-from simulator.istiod import names, protocol
-from simulator.istiod.analysis.report import report
+from simulator.istiod import protocol
+from simulator.istiod.analysis.membership import injected
+from simulator.istiod.analysis.report import report, scopes
 from simulator.istiod.protocol import Protocol
 from simulator.istiod.registry import Mesh
 
@@ -63,18 +65,48 @@ def shared_ports(mesh: Mesh) -> Iterator[Diagnostic]:
                 yield report("IST0116", source, "metadata.name", port=number, services=listed)
 
 
-def injection(mesh: Mesh) -> Iterator[Diagnostic]:
-    """Yield IST0102 for namespaces without a word on injection, IST0123 for those with two."""
-    for source in mesh.manifests.of("Namespace"):
-        if source.name in _SYSTEM | {names.ROOT_NAMESPACE}:
+def target_ports(mesh: Mesh) -> Iterator[Diagnostic]:
+    """Yield IST0137 where Services have several ports for one of a workload's."""
+    for source in mesh.manifests.of("Deployment"):
+        template = source.spec.template
+        metadata = template.metadata
+        labels = metadata.labels
+        managed = source.labels.get("gateway.istio.io/managed") == "istio.io-mesh-controller"
+        if managed or not injected(
+            mesh, source.namespace, labels, metadata.annotations, template.spec.containers
+        ):
             continue
-        switch = source.labels.get("istio-injection")
-        modes = [
-            switch == "enabled",
-            "istio.io/rev" in source.labels,
-            source.labels.get("istio.io/dataplane-mode") == "ambient",
-        ]
-        if switch != "disabled" and sum(modes) > 1:
-            yield report("IST0123", source, "metadata.labels")
-        elif switch is None and not any(modes):
-            yield report("IST0102", source, "metadata.name", name=source.name)
+        found: dict[str, dict[int, str]] = defaultdict(dict)
+        for service in mesh.manifests.of("Service"):
+            selector = service.spec.selector
+            if service.namespace != source.namespace or not selector:
+                continue
+            if selector.items() <= labels.items():
+                for port in service.spec.ports:
+                    found[str(port.target_port or port.port)][port.port] = service.name
+        for target, ports in sorted(found.items()):
+            if len(ports) > 1:
+                listed = ", ".join(f"{name}:{port}" for port, name in sorted(ports.items()))
+                yield report("IST0137", source, "metadata.name", port=target, services=listed)
+
+
+def protocols(mesh: Mesh) -> Iterator[Diagnostic]:
+    """Yield IST0177 for ServiceEntries that give a host's port different protocols."""
+    claims: dict[tuple[str, str, int], list[tuple[Object, str]]] = defaultdict(list)
+    for source in mesh.manifests.of("ServiceEntry"):
+        for scope in scopes(source.spec.export_to, source.namespace):
+            for host in source.spec.hosts:
+                for port in source.spec.ports:
+                    claims[scope, host, port.number].append((source, port.protocol.upper()))
+    told: dict[str, Diagnostic] = {}
+    for (scope, host, number), entries in claims.items():
+        seen = [*entries, *(claims.get(("*", host, number), []) if scope != "*" else [])]
+        spoken = sorted({each or "none" for _, each in seen})
+        for source, _ in seen if len(spoken) > 1 else ():
+            others = ", ".join(sorted({each.ref for each, _ in seen if each is not source}))
+            finding = report(
+                "IST0177", source, "metadata.name", host=host, port=number,
+                protocols=", ".join(spoken), others=others,
+            )  # fmt: skip
+            told.setdefault(source.ref, finding)
+    yield from told.values()
