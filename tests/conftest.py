@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from tests.support.golden import Golden
+
+settings.register_profile("deep", max_examples=10_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -26,6 +26,8 @@ class Kind:
     """Its fields stand under `spec`, not beside `metadata`."""
     required: bool = True
     """It is nothing without its fields."""
+    named: bool = True
+    """It has to have a name."""
 
 
 def _kind(
@@ -80,7 +82,12 @@ KINDS = {
     "Sidecar": Kind(versions=NETWORKING, spec=istio.Sidecar, required=False),
     "WorkloadEntry": Kind(versions=NETWORKING, spec=istio.WorkloadEntry),
     "WorkloadGroup": Kind(versions=NETWORKING, spec=istio.WorkloadGroup),
-    "IstioOperator": _kind("install.istio.io/v1alpha1", istio.IstioOperator, required=False),
+    "IstioOperator": Kind(
+        versions=frozenset({"install.istio.io/v1alpha1"}),
+        spec=istio.IstioOperator,
+        required=False,
+        named=False,
+    ),
     "EnvoyFilter": _kind("networking.istio.io/v1alpha3", istio.EnvoyFilter, required=False),
     "ProxyConfig": _kind("networking.istio.io/v1beta1", istio.ProxyConfig, required=False),
     "PeerAuthentication": Kind(versions=_SECURITY, spec=istio.PeerAuthentication, required=False),

@@ -38,6 +38,12 @@ class _Metadata(TemplateMetadata):
     name: Text = Field(min_length=1)
 
 
+class _Installation(_Metadata):
+    """Of what only istioctl reads, which needs no name."""
+
+    name: Text = "installed-state"
+
+
 def load(paths: Sequence[str], stdin_text: str | None = None) -> Manifests:
     """Return the objects of files, folders (every manifest below, by name) and `-`.
 
@@ -141,7 +147,8 @@ class _Reader:
         if kind_name is None or version is None:
             return None
         kind = self._kind(kind_name, version)
-        metadata = self._model(_Metadata, "metadata") if kind is not None else None
+        form = _Metadata if kind is None or kind.named else _Installation
+        metadata = self._model(form, "metadata") if kind is not None else None
         if kind is None or metadata is None:
             return None
         named = self._named(metadata.name)

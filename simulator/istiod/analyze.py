@@ -90,7 +90,7 @@ def analyze(manifests: Manifests) -> tuple[Diagnostic, ...]:
     # What istiod makes of Gateway API is not the learner's to mend.
     mesh = replace(Mesh.as_written(manifests), manifests=manifests)
     refused = [each for source in manifests.objects for each in validate(source)]
-    found = [each for group in ANALYZERS.values() for each in run(mesh, group)]
+    found = run(mesh, [check for group in ANALYZERS.values() for check in group])
     return tuple(sorted((*manifests.diagnostics, *mesh.diagnostics, *refused, *found), key=_place))
 
 

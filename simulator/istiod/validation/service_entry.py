@@ -97,18 +97,15 @@ def _several_hosts(spec: ServiceEntry) -> Faults:
 
 def workload_entry(source: Object) -> Faults:
     """Check a WorkloadEntry."""
-    spec: Workload = source.spec
-    if not spec.address:
-        if not spec.network:
-            yield Fault("spec.address", "an address is needed")
-            return
-        problem = f"no address, so it is reached through the network {spec.network}"
-        yield Fault("spec.address", problem, warning=True)
-    yield from _endpoint(spec, "spec", named=True, sockets=True)
+    yield from _endpoint(source.spec, "spec", named=True, sockets=True)
 
 
 def _endpoint(workload: Workload, at: str, *, named: bool, sockets: bool) -> Faults:
     address = workload.address
+    if sockets and not address:
+        reached = f"without an address it is reached through the network {workload.network}"
+        problem = reached if workload.network else "an address is needed"
+        yield Fault(f"{at}.address", problem, warning=bool(workload.network))
     if sockets and address.startswith(syntax.SOCKET):
         yield from fault(f"{at}.address", syntax.socket(address.removeprefix(syntax.SOCKET)))
         if workload.ports:
