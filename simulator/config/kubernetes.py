@@ -10,8 +10,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, Strict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    Strict,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from simulator.config.model import Bool, Int32, PortNumber, Spec, Text
 
@@ -29,6 +36,19 @@ class Kubernetes(Spec):
     """A part of a Kubernetes object; `also` are the API's other fields, which are dropped."""
 
     also: ClassVar[str] = ""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema for editors, with the fields that are dropped."""
+        whole = handler(core)
+        found = handler.resolve_ref_schema(whole)
+        found["properties"] = {
+            **found.get("properties", {}),
+            **dict.fromkeys(cls.also.split(), True),
+        }
+        return whole
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from simulator.config.manifest_schema import manifest_schema
 from simulator.config.scenario import ScenarioFile
 from simulator.observe.observation import Observation
 
@@ -22,6 +23,7 @@ def texts() -> dict[str, str]:
     """Return every schema's text, by its file's name."""
     return {
         "scenario.v1.json": _text(ScenarioFile.model_json_schema(), "scenario"),
+        "manifest.v1.json": _text(manifest_schema(), "manifest"),
         "observation.v1.json": _text(TypeAdapter(Observation).json_schema(), "observation"),
     }
 

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.config.load import load_texts
+from simulator.envoy.compile import Rejected
+from simulator.envoy.compile import compile as compile_resources
 from simulator.istiod.analyze import analyze
 from simulator.istiod.generate import generate
 from simulator.istiod.registry import Mesh
@@ -26,9 +28,14 @@ def test_bad_configuration_never_raises(seed: int) -> None:
     manifests = load_texts([("broken.yaml", text)])
     mesh = Mesh.of(manifests)
 
-    translations = [generate(mesh, pod) for pod in mesh.pods[:PODS] if pod.proxied]
+    translations = [generate(mesh, pod) for pod in mesh.pods if pod.proxied][:PODS]
     found = [*analyze(manifests), *(one for each in translations for one in each.diagnostics)]
 
     assert all(each.message for each in found)
+    for each in translations:
+        try:
+            compile_resources(each.resources)
+        except Rejected as refused:
+            assert refused.reasons, "Envoy says why"  # noqa: PT017 - it may, not must, refuse
     # Nothing is lost without a word: what was not read has an error of its own.
     assert len(manifests.objects) == text.count("\n---\n") + 1 or manifests.diagnostics
