@@ -211,6 +211,15 @@ def _note_unmodelled(message: Any, scope: Scope) -> None:  # noqa: ANN401 - prot
         if name in _LEFT_OUT:
             scope.skip(name, _LEFT_OUT[name])
 
+    breakers = scope.at("circuit_breakers")
+    breakers.only(message.circuit_breakers, "thresholds")
+    for at, entry in enumerate(message.circuit_breakers.thresholds):
+        breakers.at("thresholds", at).only(entry, _THRESHOLDS)
+
+
+_THRESHOLDS = """priority max_connections max_pending_requests max_requests max_retries retry_budget
+    track_remaining"""
+
 
 def _is_known_type(message: Any) -> bool:  # noqa: ANN401 - protobuf
     name = message.cluster_type.name.rpartition(".")[2].upper()

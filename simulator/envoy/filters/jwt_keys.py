@@ -62,7 +62,8 @@ def parse(text: str) -> tuple[Key, ...]:
     Raises BadKeysError where there is none.
     """
     try:
-        document = json.loads(text)
+        # Envoy's reader takes line breaks inside of texts.
+        document = json.loads(text, strict=False)
     except ValueError:
         raise BadKeysError("Jwks is an invalid JSON") from None
     if not isinstance(document, dict):
@@ -108,7 +109,12 @@ def _key(given: dict[str, Any]) -> Key:
         raise BadKeysError("[kty] is not supported in [keys]")
     if algorithm and not str(algorithm).startswith(_FAMILIES[kind]):
         raise BadKeysError(_ALG_ERRORS[kind])
-    public = {name: value for name, value in given.items() if name not in _PRIVATE}
+    # Base64 may be broken into lines.
+    public = {
+        name: "".join(value.split()) if isinstance(value, str) else value
+        for name, value in given.items()
+        if name not in _PRIVATE
+    }
     if kind == "EC":
         curve = _CURVES.get(algorithm, "P-256")
         if public.setdefault("crv", curve) != curve and algorithm:

@@ -180,6 +180,11 @@ def test_other_settings() -> None:
     [
         pytest.param({"outlier_detection": {}}, [], id="outlier-detection"),
         pytest.param(
+            {"circuit_breakers": {"per_host_thresholds": [{"max_connections": 1}]}},
+            ["circuit_breakers.per_host_thresholds"],
+            id="breakers-of-one-host",
+        ),
+        pytest.param(
             {"outlier_detection": {"monitors": [{"name": "m", "typed_config": {}}]}},
             ["outlier_detection.monitors"],
             id="outlier-monitors",
