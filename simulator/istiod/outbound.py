@@ -103,6 +103,8 @@ def _binds(scope: Scope, egress: Egress) -> Iterator[_Bind]:
     listener = egress.listener
     bound = listener is not None and listener.capture_mode == "NONE"
     given = (listener.bind if listener is not None else "") or (_LOCALHOST if bound else "")
+    if given.startswith("unix:"):
+        return
     declared = listener.port if listener is not None else None
     for service in egress.services:
         if service.resolution is Resolution.ALIAS:

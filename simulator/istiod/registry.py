@@ -29,6 +29,7 @@ from simulator.istiod.service import (
 )
 from simulator.istiod.service_entry import service_entries
 from simulator.istiod.services import kubernetes_services
+from simulator.istiod.unmodelled import unmodelled
 from simulator.istiod.validation.admission import admit
 from simulator.istiod.virtual_service import VirtualService, age, read
 
@@ -82,7 +83,7 @@ class Mesh:
         """Return the mesh that manifests make, without the objects that the webhook refuses."""
         admitted, found = admit(manifests)
         mesh = cls.as_written(admitted)
-        return replace(mesh, diagnostics=(*found, *mesh.diagnostics))
+        return replace(mesh, diagnostics=(*found, *mesh.diagnostics, *unmodelled(admitted)))
 
     @classmethod
     def as_written(cls, manifests: Manifests) -> Mesh:

@@ -1,0 +1,92 @@
+"""Name what manifests ask for and no proxy here will do.
+
+The objects are accepted and checked; what they change in a real mesh is left out.
+
+Follows   docs/fidelity.yaml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from simulator.config.objects import Manifests, Object
+from simulator.diagnostics import Diagnostic, diagnose
+
+Found = Iterator[tuple[str, str]]
+"""Paths of fields, and what they would do."""
+
+_KINDS = {
+    "WasmPlugin": "extensions in WebAssembly are not run",
+    "TrafficExtension": "extensions are not run",
+    "Telemetry": "spans, metrics and logs are made as if it were not there",
+    "ProxyConfig": "it changes no proxy; annotations and the mesh's defaultConfig are read",
+    "WorkloadGroup": "no workload registers itself",
+}
+
+
+def unmodelled(manifests: Manifests) -> Iterator[Diagnostic]:
+    """Yield what is accepted but not simulated, in the order of the objects."""
+    for source in manifests.objects:
+        if source.kind in _KINDS and "istio.io" in source.api_version:
+            yield _say(source, "kind", _KINDS[source.kind])
+        elif source.kind in _FIELDS and "istio.io" in source.api_version:
+            for path, what in _FIELDS[source.kind](source.spec):
+                yield _say(source, path, what)
+
+
+def _say(source: Object, path: str, what: str) -> Diagnostic:
+    return diagnose(
+        "not-simulated", position=source.at(path), resource=source.ref, field=path, what=what
+    )
+
+
+def _destination_rule(spec: Any) -> Found:  # noqa: ANN401 - a DestinationRule
+    yield from _policy(spec.traffic_policy, "spec.trafficPolicy")
+    for at, subset in enumerate(spec.subsets):
+        yield from _policy(subset.traffic_policy, f"spec.subsets[{at}].trafficPolicy")
+
+
+def _policy(policy: Any, at: str) -> Found:  # noqa: ANN401 - a TrafficPolicy
+    if policy is None:
+        return
+    if policy.tunnel is not None:
+        yield f"{at}.tunnel", "connections go straight to the destination"
+    if policy.proxy_protocol is not None:
+        yield f"{at}.proxyProtocol", "no PROXY header is sent"
+    yield from _blocks(policy, at)
+    for index, each in enumerate(policy.port_level_settings):
+        yield from _blocks(each, f"{at}.portLevelSettings[{index}]")
+
+
+def _blocks(policy: Any, at: str) -> Found:  # noqa: ANN401 - a policy, or a port's
+    balancer = policy.load_balancer
+    if balancer is not None and balancer.backend_utilization is not None:
+        yield f"{at}.loadBalancer.backendUtilization", "endpoints report no load"
+    if balancer is not None and balancer.zone_aware_lb_setting is not None:
+        yield f"{at}.loadBalancer.zoneAwareLbSetting", "zones do not weigh in the choice"
+    http = policy.connection_pool.http if policy.connection_pool is not None else None
+    if http is not None and http.http2_keep_alive is not None:
+        yield f"{at}.connectionPool.http.http2KeepAlive", "connections are never found dead"
+
+
+def _service_entry(spec: Any) -> Found:  # noqa: ANN401 - a ServiceEntry
+    if spec.resolution == "DYNAMIC_DNS":
+        yield "spec.resolution", "connections go to where the client had connected"
+
+
+def _sidecar(spec: Any) -> Found:  # noqa: ANN401 - a Sidecar
+    for at, each in enumerate(spec.egress):
+        if each.port is not None and each.port.protocol.upper() == "HTTP_PROXY":
+            yield f"spec.egress[{at}].port.protocol", "the listener forwards by its own port alone"
+        if each.bind.startswith("unix:"):
+            yield f"spec.egress[{at}].bind", "no listener takes Unix sockets"
+    if spec.outbound_traffic_policy is not None and spec.outbound_traffic_policy.egress_proxy:
+        yield "spec.outboundTrafficPolicy.egressProxy", "unknown hosts are reached directly"
+
+
+_FIELDS: Mapping[str, Callable[[Any], Found]] = {
+    "DestinationRule": _destination_rule,
+    "ServiceEntry": _service_entry,
+    "Sidecar": _sidecar,
+}
