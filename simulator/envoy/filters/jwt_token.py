@@ -123,7 +123,7 @@ def _bytes(part: str, name: str) -> bytes:
 def _json(part: str, name: str) -> Mapping[str, Any]:
     raw = _bytes(part, name)
     try:
-        value = json.loads(raw)
+        value = json.loads(raw, strict=False)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):

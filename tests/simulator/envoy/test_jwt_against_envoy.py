@@ -81,6 +81,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
     "forwarding": provider(forward=True),
     "audience": provider(audiences=["https://us/", "them"]),
     "one-key": provider(local_jwks=jwks(ONE_KEY)),
+    "folded": provider(local_jwks=jwks(json.dumps(ONE_KEY).replace('"x": "', '"x": " \n '))),
     "header": provider(from_headers=[{"name": "X-Token"}]),
     "prefixed": provider(from_headers=[{"name": "x-token", "value_prefix": "Tok="}]),
     "param": provider(from_params=["t"]),
@@ -295,6 +296,7 @@ CASES = [
     *(Case(f"claim-{n}", required("plain"), headers=bearer(token(**c))) for n, c in WRONG),
     *(Case(f"broken-{n}", required("plain"), headers=bearer(t)) for n, t in BROKEN),
     *(Case(f"signed-{n}", required("plain"), headers=bearer(t)) for n, t in SIGNED),
+    Case("folded", required("folded"), headers=bearer(token(kid="any"))),
     Case("one-key", required("one-key"), headers=bearer(token(kid="any"))),
     *(
         Case(f"audience-{at}", required("audience"), headers=bearer(token(aud=audience)))
