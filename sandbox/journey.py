@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.drivers.loopback import Loopback
 from simulator.istiod.registry import Mesh
 from simulator.observe.headers import shown
-from simulator.observe.observation import Hop, Upstream
+from simulator.observe.observation import Hop, Tls, Upstream, tls_of
 
 Line = Mapping[str, Any]
 """One line of a proxy's access log."""
@@ -45,7 +45,16 @@ def _hop(proxy: str, line: Line, mesh: Mesh, loopback: Loopback) -> Hop:
         attempts=attempts,
         duration_ns=_duration(line),
         request_headers_upstream=shown(line["headers"].items()) if attempts else None,
+        tls=_tls(line, attempts),
     )
+
+
+def _tls(line: Line, attempts: int) -> Tls | None:
+    if line["direction"] == "inbound":
+        return tls_of(line["client_uri"], line["own_uri"])
+    if not attempts or "UF" in (line["flags"] or ""):
+        return None
+    return tls_of(line["upstream_own_uri"], line["upstream_uri"])
 
 
 def _upstream(address: str | None, mesh: Mesh, loopback: Loopback) -> Upstream | None:

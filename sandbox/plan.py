@@ -6,16 +6,18 @@ to loopback and what its workload does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sandbox.ca import Authority, secrets
 from sandbox.drivers.loopback import Loopback, carried
 from sandbox.drivers.rebind import Bound, Rebound, rebind
 from sandbox.drivers.witness import witnessed
 from sandbox.errors import SandboxError, Unsupported
 from simulator.config.scenario import Behaviour
 from simulator.engine.resolve import Target, resolve
+from simulator.istiod.authn.clients import identity
 from simulator.istiod.registry import Mesh, Pod
 from simulator.scenario import Scenario
 
@@ -78,12 +80,14 @@ def plan(scenario: Scenario, run_dir: Path, slot: int) -> Plan:
     """
     mesh = scenario.mesh
     loopback = Loopback(slot, mesh.pods)
+    authority = Authority(mesh.config.trust_domain)
     proxies: dict[str, Proxy] = {}
     for pod in mesh.pods:
         if not (pod.sidecar or pod.gateway):
             continue
         given = scenario.translate(pod.ref).resources
-        rebound = rebind(given, pod.ref, loopback, gateway=pod.gateway)
+        own = replace(given, secrets=secrets(given, identity(mesh, pod), authority))
+        rebound = rebind(own, pod.ref, loopback, gateway=pod.gateway)
         proxies[pod.ref] = Proxy(
             pod=pod,
             rebound=rebound,

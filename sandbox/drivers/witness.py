@@ -29,6 +29,11 @@ _FIELDS = {
     "upstream": "%UPSTREAM_HOST%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "headers": "%TYPED_CEL(request.headers)%",
+    "client_uri": "%DOWNSTREAM_PEER_URI_SAN%",
+    "own_uri": "%DOWNSTREAM_LOCAL_URI_SAN%",
+    "upstream_uri": "%UPSTREAM_PEER_URI_SAN%",
+    "upstream_own_uri": "%UPSTREAM_LOCAL_URI_SAN%",
+    "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
 }
 """Headers are taken when the log is written, after the router changed them: as sent upstream."""
 

@@ -25,6 +25,7 @@ _HOP_FIELDS = (
     "upstream",
     "attempts",
     "request_headers_upstream",
+    "tls",
 )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simulator.engine.exchange import Trace
-from simulator.engine.network import Answer
+from simulator.engine.network import Answer, reset_of
 from simulator.engine.resolve import Target
 from simulator.engine.world import World
-from simulator.envoy.commands import Reset
+from simulator.envoy.commands import Reset, Response
 from simulator.envoy.request import Request
 from simulator.istiod.registry import Pod
 
@@ -51,9 +51,10 @@ class Ask:
         """Return why there is no response."""
         if self.answer_ is None:
             return self.target.error or "no answer"
-        if isinstance(self.answer_, Reset):
-            return self.target.error or _WORDS.get(self.answer_, str(self.answer_))
-        return None
+        if isinstance(self.answer_, Response):
+            return None
+        reset = reset_of(self.answer_)
+        return self.target.error or _WORDS.get(reset, str(reset))
 
 
 def request_of(
@@ -67,5 +68,6 @@ def request_of(
         if name.lower() == "host" and values:
             authority = values[0]
         else:
-            pairs.extend((name.lower(), one) for one in values)
+            # White space around a value is no part of it.
+            pairs.extend((name.lower(), one.strip(" \t")) for one in values)
     return Request(method=method, authority=authority, path=target.path, headers=tuple(pairs))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from simulator.engine.kernel import Timer
-from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
+from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver
 from simulator.envoy.access_log import Record
 from simulator.envoy.commands import (
     Attempt,
@@ -27,6 +27,7 @@ from simulator.envoy.draws import Forced
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request import Request
+from simulator.envoy.transport import Hello
 from simulator.istiod.registry import Pod
 from simulator.observe.explain import Node
 
@@ -90,6 +91,16 @@ class Crossing(Protocol):
         ...
 
     @property
+    def connection(self) -> Connection:
+        """Return the connection that it came on."""
+        ...
+
+    @property
+    def secured(self) -> Hello | None:
+        """Return how the connection that it went on by was opened; None: in plain text."""
+        ...
+
+    @property
     def trace(self) -> Trace:
         """Return the client's request that caused it."""
         ...
@@ -128,8 +139,8 @@ class Passage:
     """An HTTP request inside one proxy, from its arrival to its end."""
 
     __slots__ = ("_attempt_timer", "_delivery", "_question", "_route_timer", "_sender", "accepted",
-                 "direction", "ended_ns", "finish", "node", "received_ns", "stream",
-                 "trace")  # fmt: skip
+                 "connection", "direction", "ended_ns", "finish", "node", "received_ns",
+                 "secured", "stream", "trace")  # fmt: skip
 
     protocol: str | None = "HTTP/1.1"
 
@@ -149,10 +160,12 @@ class Passage:
         self.received_ns: int = node.world.agenda._now  # noqa: SLF001 - a property costs a call
         self.ended_ns = -1
         self.finish: Finish | None = None
+        self.secured: Hello | None = None
 
     def start(self, connection: Connection, request: Request) -> None:
         """Take the request."""
         node, trace = self.node, self.trace
+        self.connection = connection
         assert self.accepted.http is not None, "only HTTP passes as a stream"
         playback = trace.playback
         self.stream = node.proxy.stream(
@@ -171,6 +184,9 @@ class Passage:
         now = self.node.world.agenda.now
         if isinstance(answer, Response):
             self._obey(self.stream.on_response(now, answer))
+            return
+        if isinstance(answer, Failure):
+            self._obey(self.stream.on_reset(now, answer.reset, answer.words))
             return
         refused = answer is Reset.REMOTE_CONNECTION_FAILURE
         failure = CONNECTION_REFUSED if refused else ""
@@ -234,9 +250,9 @@ class Passage:
             self._attempt_timer = agenda.timers(attempt.per_try_timeout_ns).start(
                 self._time_out_attempt
             )
-        self._delivery = deliver(
-            self, self.node, self.direction, attempt.endpoint, attempt.request, self.trace
-        )
+        self.secured = self.node.greet(attempt.tls, attempt.alpn, attempt.request.authority)
+        place = self.node, self.direction, attempt.endpoint
+        self._delivery = deliver(self, *place, attempt.request, self.trace, self.secured)
         self._delivery.send()
 
     def _start_route_timer(self) -> None:
@@ -297,7 +313,8 @@ class Question:
         timers = node.world.agenda.timers(call.timeout_ns) if call.timeout_ns else None
         self._timer = timers.start(self._expire) if timers is not None else None
         place = node, passage.direction, call.endpoint
-        self._delivery = deliver(self, *place, call.request, passage.trace)
+        hello = node.greet(node.proxy.upstreams[call.cluster].cluster.tls(call.endpoint))
+        self._delivery = deliver(self, *place, call.request, passage.trace, hello)
 
     def send(self) -> None:
         """Set off."""

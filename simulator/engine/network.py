@@ -7,19 +7,38 @@ more, and the other side learns of that when the news has crossed the network.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.request import Request
+from simulator.envoy.transport import NOT_TLS, Hello
 from simulator.istiod.registry import Pod
 
 if TYPE_CHECKING:
     from simulator.engine.exchange import Trace
     from simulator.engine.world import ProxyNode, World
 
-Answer: TypeAlias = Response | Reset
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A connection that could not be made, with what the transport had to say."""
+
+    words: str
+    reset: Reset = Reset.REMOTE_CONNECTION_FAILURE
+
+
+Answer: TypeAlias = Response | Reset | Failure
 """What comes back: a response, or the reason why there is none."""
+
+PLAIN_ANSWER = Failure(words=NOT_TLS)
+"""What a TLS client makes of someone who does not speak TLS."""
+
+
+def reset_of(answer: Reset | Failure) -> Reset:
+    """Return the reason why there is no response."""
+    return answer.reset if isinstance(answer, Failure) else answer
 
 
 class Sender(Protocol):
@@ -41,7 +60,7 @@ class Receiver(Protocol):
 class Delivery:
     """A request on the network to an address, and its answer on the way back."""
 
-    __slots__ = ("_abandoned", "_answered", "_place", "_receiver", "_request", "_sender",
+    __slots__ = ("_abandoned", "_answered", "_hello", "_place", "_receiver", "_request", "_sender",
                  "_source", "_trace", "_way", "_world")  # fmt: skip
 
     def __init__(
@@ -52,8 +71,10 @@ class Delivery:
         place: tuple[str, int],
         request: Request,
         trace: Trace,
+        hello: Hello | None = None,
     ) -> None:
         self._world = world
+        self._hello = hello
         self._sender = sender
         self._source = source
         self._way = world.link(source).one_way
@@ -82,7 +103,7 @@ class Delivery:
 
     def _arrive(self, _: object) -> None:
         self._receiver = self._world.receive(
-            self._place, self._source, self._request, self, self._trace
+            self._place, self._source, self._request, self, self._trace, self._hello
         )
         if self._abandoned and not self._answered:
             self._cut()
@@ -99,12 +120,19 @@ class Delivery:
 class Local:
     """A request handed to the workload beside the proxy, without a network between."""
 
-    __slots__ = ("_node", "_port", "_receiver", "_request", "_sender", "_trace")
+    __slots__ = ("_hello", "_node", "_port", "_receiver", "_request", "_sender", "_trace")
 
     def __init__(
-        self, sender: Sender, node: ProxyNode, port: int, request: Request, trace: Trace
+        self,
+        sender: Sender,
+        node: ProxyNode,
+        port: int,
+        request: Request,
+        trace: Trace,
+        hello: Hello | None = None,
     ) -> None:
         self._sender: Sender | None = sender
+        self._hello = hello
         self._node = node
         self._port = port
         self._request = request
@@ -114,7 +142,8 @@ class Local:
     def send(self) -> None:
         """Hand the request over; the answer may come at once."""
         node = self._node
-        self._receiver = node.world.work(node.pod, self._port, self._request, self, self._trace)
+        work = node.pod, self._port, self._request, self, self._trace, self._hello
+        self._receiver = node.world.work(*work)
 
     def answer(self, answer: Answer) -> None:
         """Hand the answer over, unless nobody waits for it."""
@@ -135,9 +164,10 @@ def deliver(
     endpoint: Endpoint,
     request: Request,
     trace: Trace,
+    hello: Hello | None,
 ) -> Delivery | Local:
     """Return how a request gets from a proxy to an endpoint; `send` sets it off."""
     if direction == "inbound" and node.is_own(endpoint.address):
-        return Local(sender, node, endpoint.port, request, trace)
+        return Local(sender, node, endpoint.port, request, trace, hello)
     place = endpoint.address, endpoint.port
-    return Delivery(node.world, sender, node.pod, place, request, trace)
+    return Delivery(node.world, sender, node.pod, place, request, trace, hello)

@@ -9,12 +9,14 @@ from simulator.engine.ask import Ask, request_of
 from simulator.engine.exchange import Crossing, Playback, Trace
 from simulator.engine.resolve import OUTSIDE
 from simulator.engine.world import ProxyNode, World
+from simulator.envoy.access_log import Record
 from simulator.envoy.commands import Response
 from simulator.envoy.listener import Miss
+from simulator.envoy.tls import spiffe
 from simulator.istiod.registry import Mesh
 from simulator.observe.explain import FieldRef, Node, Outcome
 from simulator.observe.headers import shown
-from simulator.observe.observation import Hop, Observation, Upstream, of_hops
+from simulator.observe.observation import Hop, Observation, Tls, Upstream, of_hops, tls_of
 
 BODY_LENGTH = 4096
 MAX_EVENTS = 20_000
@@ -77,7 +79,23 @@ def hop(mesh: Mesh, crossing: Crossing) -> Hop:
         attempts=record.attempts,
         duration_ns=crossing.ended_ns - crossing.received_ns if ended else None,
         request_headers_upstream=shown(headers) if headers is not None else None,
+        tls=_tls(crossing, record),
     )
+
+
+def _tls(crossing: Crossing, record: Record) -> Tls | None:
+    """Return how the connection to the next proxy was secured, or on the way in, to this one."""
+    if crossing.direction == "inbound":
+        ends = crossing.accepted.filter_chain.tls is not None
+        connection = crossing.connection
+        return tls_of(spiffe(connection.peer), spiffe(connection.local)) if ends else Tls()
+    if not record.attempts or "UF" in record.flags or record.endpoint is None:
+        return None
+    if crossing.secured is None:
+        return Tls()
+    ip = record.endpoint.rpartition(":")[0]
+    server = crossing.node.world.identity_of(ip)
+    return tls_of(spiffe(crossing.secured.certificate), server)
 
 
 def upstream(mesh: Mesh, address: str) -> Upstream:

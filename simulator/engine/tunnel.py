@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.engine.exchange import Trace
-from simulator.engine.network import Answer, Delivery, Local, Sender, deliver
+from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver, reset_of
 from simulator.envoy.access_log import Record
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.listener import Accepted
 from simulator.envoy.request import Request
+from simulator.envoy.transport import Hello
 from simulator.observe.explain import Node
 
 if TYPE_CHECKING:
@@ -21,15 +22,24 @@ if TYPE_CHECKING:
 class Tunnel:
     """A connection inside one proxy, from its arrival to its end; each carries one request."""
 
-    __slots__ = ("_delivery", "_request", "_sender", "_session", "accepted", "direction",
-                 "ended_ns", "node", "received_ns", "trace")  # fmt: skip
+    __slots__ = ("_delivery", "_inside", "_request", "_sender", "_session", "accepted",
+                 "connection", "direction", "ended_ns", "node", "received_ns", "secured",
+                 "trace")  # fmt: skip
 
     protocol: str | None = None
 
     def __init__(
-        self, node: ProxyNode, direction: str, accepted: Accepted, sender: Sender, trace: Trace
+        self,
+        node: ProxyNode,
+        direction: str,
+        accepted: Accepted,
+        sender: Sender,
+        trace: Trace,
+        inside: Hello | None = None,
     ) -> None:
         self._sender = sender
+        self._inside = inside
+        self.secured: Hello | None = None
         self._delivery: Delivery | Local | None = None
         self.node = node
         self.direction = direction
@@ -43,6 +53,7 @@ class Tunnel:
         node, playback = self.node, self.trace.playback
         assert self.accepted.tcp is not None, "only TCP is carried"
         self._request = request
+        self.connection = connection
         self._session = node.proxy.session(
             self.accepted.tcp,
             connection,
@@ -56,7 +67,10 @@ class Tunnel:
             self._leave(Reset.CONNECTION_TERMINATION)
             return
         place = self.node, self.direction, endpoint
-        self._delivery = deliver(self, *place, self._request, self.trace)
+        self.secured = self.node.greet(self._session.tls)
+        # TLS that does not end here goes on as it came.
+        hello = self.secured or self._inside
+        self._delivery = deliver(self, *place, self._request, self.trace, hello)
         self._delivery.send()
 
     def answer(self, answer: Answer) -> None:
@@ -64,7 +78,11 @@ class Tunnel:
         if isinstance(answer, Response):
             self._session.end()
             self._leave(answer)
-        elif answer is Reset.REMOTE_CONNECTION_FAILURE:
+        elif self._inside is not None and self.secured is None and isinstance(answer, Failure):
+            # The bytes were carried to and fro; it is the client who cannot read them.
+            self._session.end()
+            self._leave(answer)
+        elif reset_of(answer) is Reset.REMOTE_CONNECTION_FAILURE:
             self._connect(self._session.failure())
         else:
             self._session.end()

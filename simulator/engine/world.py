@@ -13,7 +13,7 @@ from simulator.config.scenario import Behaviour, ScenarioFile
 from simulator.engine.draws import ProxyChance, Sampler, integers, sampler
 from simulator.engine.exchange import Crossing, Passage, Trace
 from simulator.engine.kernel import Agenda
-from simulator.engine.network import Delivery, Receiver, Sender
+from simulator.engine.network import PLAIN_ANSWER, Delivery, Failure, Receiver, Sender
 from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Place, Target, behind, resolve
 from simulator.engine.tunnel import Tunnel
 from simulator.engine.workload import Replica, Work
@@ -24,6 +24,9 @@ from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
 from simulator.envoy.stream import Stream
+from simulator.envoy.tls import Certificate, spiffe
+from simulator.envoy.transport import CUT_OFF, ClientTls, Hello, admits, hello, refusal
+from simulator.istiod.authn.clients import identity
 from simulator.istiod.registry import Mesh, Pod
 
 MAX_UNDER_WAY = 100_000
@@ -49,7 +52,8 @@ class Observer(Protocol):
 class ProxyNode:
     """One pod's proxy in a world."""
 
-    __slots__ = ("_accepted", "_settling", "chance", "pod", "proxy", "queued", "world")
+    __slots__ = ("_accepted", "_settling", "certificate", "chance", "pod", "proxy", "queued",
+                 "world")  # fmt: skip
 
     def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
         self.world = world
@@ -59,7 +63,17 @@ class ProxyNode:
         self.queued: dict[Stream, Passage] = {}
         """Requests that wait for a connection."""
         self._settling = False
+        self.certificate = Certificate(uri_sans=(identity(world.mesh, pod),))
+        """What it shows, whatever the secret is called."""
         self._accepted: dict[Connection, Accepted | Miss] = {}
+
+    def greet(
+        self, tls: ClientTls | None, alpn: tuple[str, ...] = (), host: str = ""
+    ) -> Hello | None:
+        """Return how it opens a connection; None: in plain text."""
+        if tls is None:
+            return None
+        return hello(tls, self.certificate if tls.certificate else None, alpn, host)
 
     def accept(self, connection: Connection, *, explain: bool) -> Accepted | Miss:
         """Return where a connection ends; the same each time, so it is looked for once."""
@@ -172,6 +186,7 @@ class World:
         request: Request,
         sender: Sender,
         trace: Trace,
+        hello: Hello | None = None,
     ) -> Receiver | None:
         """Take a request that has crossed the network; return who has it now, if anyone."""
         address, port = self._forwarded(place, source)
@@ -180,23 +195,37 @@ class World:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
             return None
         if not (pod.sidecar or pod.gateway):
-            return self.work(pod, port, request, sender, trace)
+            return self.work(pod, port, request, sender, trace, hello)
+        node = self.node(pod)
         connection = Connection(
             address=address,
             port=port,
             listener_port=INBOUND_PORT if pod.sidecar else None,
-            alpn=("http/1.1",),
+            transport="tls" if hello is not None else "raw_buffer",
+            alpn=hello.alpn if hello is not None else ("http/1.1",),
+            sni=hello.sni if hello is not None else "",
             source_ip=source.ip if source else "",
+            peer=hello.certificate if hello is not None else None,
+            local=node.certificate if hello is not None else None,
         )
         direction = "inbound" if pod.sidecar else "gateway"
-        return self._enter(self.node(pod), direction, connection, request, sender, trace)
+        return self._enter(node, direction, connection, request, sender, trace, hello)
 
     def work(
-        self, pod: Pod, port: int, request: Request, sender: Sender, trace: Trace
+        self,
+        pod: Pod,
+        port: int,
+        request: Request,
+        sender: Sender,
+        trace: Trace,
+        hello: Hello | None = None,
     ) -> Receiver | None:
-        """Hand a request to a pod's workload, if it listens."""
+        """Hand a request to a pod's workload, if it listens; it speaks plain text alone."""
         if port not in pod.ports:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
+            return None
+        if hello is not None:
+            sender.answer(PLAIN_ANSWER)
             return None
         replica = self._replica(pod)
         work = Work(replica, request, sender, trace)
@@ -205,6 +234,11 @@ class World:
         else:
             work.play(*trace.playback.work(pod, port, self.agenda.now))
         return work
+
+    def identity_of(self, address: str) -> str | None:
+        """Return the identity of the proxy at a pod's address."""
+        pod = self._pods.get(address)
+        return spiffe(self.node(pod).certificate) if pod is not None and pod.proxied else None
 
     def leave(self, crossing: Crossing) -> None:
         """Take notice that a proxy is done with a request."""
@@ -228,15 +262,19 @@ class World:
         request: Request,
         sender: Sender,
         trace: Trace,
+        hello: Hello | None = None,
     ) -> Receiver | None:
         accepted = node.accept(connection, explain=trace.explain)
         if isinstance(accepted, Miss):
             if trace.explain:
                 trace.misses.append((node, direction, accepted))
             refused = accepted.stage == "listener"
-            sender.answer(
-                Reset.REMOTE_CONNECTION_FAILURE if refused else Reset.CONNECTION_TERMINATION
-            )
+            closed = Failure(words=CUT_OFF) if hello is not None else Reset.CONNECTION_TERMINATION
+            sender.answer(Reset.REMOTE_CONNECTION_FAILURE if refused else closed)
+            return None
+        broken = _handshake(node, accepted, hello)
+        if broken is not None:
+            sender.answer(broken)
             return None
         if accepted.http is None and accepted.tcp is None:
             # A network filter that is not simulated; the configuration's diagnostics name it.
@@ -245,8 +283,12 @@ class World:
         self._under_way += 1
         if self._under_way > MAX_UNDER_WAY:
             raise TooManyRequestsError
-        kind = Tunnel if accepted.http is None else Passage
-        crossing = kind(node, direction, accepted, sender, trace)
+        crossing: Tunnel | Passage
+        if accepted.http is None:
+            inside = hello if accepted.filter_chain.tls is None else None
+            crossing = Tunnel(node, direction, accepted, sender, trace, inside)
+        else:
+            crossing = Passage(node, direction, accepted, sender, trace)
         if trace.crossings is not None:
             trace.crossings.append(crossing)
         crossing.start(connection, request)
@@ -265,6 +307,21 @@ class World:
             behaviour = self._behaviours.get(pod.deployment, _IDLE)
             found = self._replicas[pod.ref] = Replica(self, pod, behaviour, self._seed)
         return found
+
+
+def _handshake(node: ProxyNode, accepted: Accepted, hello: Hello | None) -> Failure | Reset | None:
+    """Return why a connection's two ends do not agree; None where they do."""
+    server = accepted.filter_chain.tls
+    if server is None:
+        # HTTP cannot be read out of a ClientHello.
+        return PLAIN_ANSWER if hello is not None and accepted.http is not None else None
+    if hello is None:
+        return Reset.CONNECTION_TERMINATION
+    words = refusal(hello, node.certificate)
+    if words:
+        return Failure(words=words)
+    # A client of TLS 1.3 is done before the server has looked at its certificate.
+    return None if admits(server, hello.certificate) else Reset.CONNECTION_TERMINATION
 
 
 def _full(workload: str) -> str:

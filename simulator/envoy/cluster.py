@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from simulator.diagnostics import Diagnostic
+from simulator.envoy.transport import ClientTls, Transport
 
 CONNECT_TIMEOUT_NS = 5_000_000_000
 PANIC_THRESHOLD = 50
@@ -116,6 +117,9 @@ class SlowStart:
     min_weight_percent: float = 10.0
 
 
+_TRANSPORT_MATCH = "envoy.transport_socket_match"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlierDetection:
     """When an endpoint that fails is left out for a while; names and defaults are Envoy's.
@@ -187,7 +191,18 @@ class Cluster:
     original_dst_header: str | None = None
     """A header that names the destination of an ORIGINAL_DST cluster, where one may."""
     original_dst_port: int | None = None
+    transports: tuple[Transport, ...] = ()
+    """How endpoints are spoken to: the first that suits one; in plain text by default."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """By filter name."""
     diagnostics: tuple[Diagnostic, ...] = ()
+
+    def tls(self, endpoint: Endpoint) -> ClientTls | None:
+        """Return the TLS that an endpoint is spoken to with; None for plain text."""
+        if not self.transports:
+            return None
+        known = endpoint.metadata.get("filter_metadata", {}).get(_TRANSPORT_MATCH, {})
+        return next((each.tls for each in self.transports if each.suits(known)), None)
 
     @property
     def priorities(self) -> int:

@@ -27,6 +27,7 @@ from typing import TypeAlias
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.header_map import Headers
 from simulator.envoy.request import Request
+from simulator.envoy.transport import ClientTls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,10 @@ class Attempt:
     """As it goes upstream."""
     per_try_timeout_ns: int | None
     """From when a connection was ready; then `on_per_try_timeout`."""
+    tls: ClientTls | None = None
+    """How the endpoint is spoken to; None: in plain text."""
+    alpn: tuple[str, ...] = ()
+    """What the handshake offers, where a filter has said so."""
     connect_timeout_ns: int
     """How long connecting may take; then `on_reset(CONNECTION_TIMEOUT)`."""
 

@@ -15,6 +15,7 @@ from simulator.envoy.chain_match import Candidate, Dropped, Inspected, select
 from simulator.envoy.connection import Connection
 from simulator.envoy.http import HttpChain
 from simulator.envoy.tcp import TcpChain
+from simulator.envoy.transport import ServerTls
 from simulator.observe.explain import FieldRef, Node, Outcome
 
 _ANY_ADDRESS = ("0.0.0.0", "::")
@@ -30,8 +31,25 @@ class FilterChain:
     field: FieldRef
     http: HttpChain | None = None
     tcp: TcpChain | None = None
-    tls: bool = False
-    """Whether it terminates TLS."""
+    tls: ServerTls | None = None
+    """How it ends TLS; None where it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Some ports, or all others."""
+
+    ranges: tuple[tuple[int, int], ...] = ()
+    """From, and up to without."""
+    inverted: bool = False
+
+    def has(self, port: int) -> bool:
+        """Say whether a port is among them."""
+        return self.inverted != any(start <= port < end for start, end in self.ranges)
+
+
+NO_PORT = Ports()
+EVERY_PORT = Ports(inverted=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +68,8 @@ class Listener:
     """`UNSPECIFIED`, `INBOUND` or `OUTBOUND`."""
     candidates: tuple[Candidate[FilterChain], ...]
     default_chain: FilterChain | None
-    inspects_tls: bool
+    inspects_tls: Ports
+    """Where TLS is recognized, by the port that the client connected to."""
     inspects_http: bool
     field: FieldRef
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -128,7 +147,8 @@ def _at(config: Listening, address: str, port: int) -> Listener | None:
 def _inspect(bound: Listener, found: Listener, connection: Connection) -> Inspected:
     """Return what the listener filters that a connection passes find out about it."""
     # A connection that is handed on passes the first listener's filters, then the second's.
-    tls = connection.transport == "tls" and (bound.inspects_tls or found.inspects_tls)
+    inspected = any(one.inspects_tls.has(connection.port) for one in (bound, found))
+    tls = connection.transport == "tls" and inspected
     http = connection.transport == "raw_buffer" and (bound.inspects_http or found.inspects_http)
     return Inspected(
         address=connection.address,

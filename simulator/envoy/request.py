@@ -8,6 +8,8 @@ from typing import Any
 
 from simulator.envoy.connection import Connection
 
+_ALPN = "envoy.network.application_protocols"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -68,6 +70,11 @@ class StreamInfo:
     """The client's address: its own, or what trusted headers say it is."""
     connection: Connection | None = None
     """The connection that the request came on; None where it does not matter."""
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """Return what the TLS handshake with an endpoint offers, if a filter has said so."""
+        return tuple(filter(None, self.filter_state.get(_ALPN, "").split(",")))
 
 
 PLAIN = StreamInfo()

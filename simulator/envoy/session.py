@@ -18,6 +18,7 @@ from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.network_filters import Connections, Refusal, authorize, named_cluster
 from simulator.envoy.request import BYTES
 from simulator.envoy.tcp import TcpChain
+from simulator.envoy.transport import ClientTls
 from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
 
@@ -82,6 +83,14 @@ class Session:
         self._attempts += 1
         self._host.active += 1
         return self._host.endpoint
+
+    @property
+    def tls(self) -> ClientTls | None:
+        """Return how the endpoint is spoken to; None: as the client speaks."""
+        upstream = self._upstreams.get(self._cluster or "")
+        if upstream is None or self._host is None:
+            return None
+        return upstream.cluster.tls(self._host.endpoint)
 
     def end(self) -> None:
         """Take the end of the connection, whoever closed it."""

@@ -115,8 +115,7 @@ class Stream:
         if table is None:
             return self._answer(404, "", "NR", "route_configuration_not_found")
         draws, connection = self._draws, self._connection
-        only_inside = table.internal_only_headers
-        admitted = admit(self._chain, self._request, connection, draws, only_inside)
+        admitted = admit(self._chain, prepared, connection, draws, table.internal_only_headers)
         self._request = admitted.request
         self._info = StreamInfo(source_address=admitted.client, connection=connection)
         forced, explain = self._forced, self._reasons is not None
@@ -134,6 +133,7 @@ class Stream:
             flags=self.flags,
             reasons=self._reasons,
             field=self._chain.field,
+            upstreams=self._upstreams,
         )
         self._match = self._passing.match
         if isinstance(self._match, RouteMatch):
@@ -372,6 +372,8 @@ class Stream:
             request=request,
             per_try_timeout_ns=self._timeouts.per_try_ms * MILLISECOND or None,
             connect_timeout_ns=upstream.cluster.connect_timeout_ns,
+            tls=upstream.cluster.tls(sending.host.endpoint),
+            alpn=self._info.alpn,
         )
 
     def _try_again(self, now: int, verdict: retry.Yes | retry.No | None, event: str) -> Wait | None:

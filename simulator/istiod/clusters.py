@@ -2,7 +2,6 @@
 
 Models    envoy.config.cluster.v3.Cluster
 Follows   istio pilot/pkg/networking/core/cluster.go, cluster_builder.go
-Leaves    TLS to the upstream (docs/fidelity.md#auto-mtls)
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from simulator.istiod import names, traffic_policy
+from simulator.istiod.authn import tls
+from simulator.istiod.authn.clients import Peer, secure
 from simulator.istiod.destination_rule import Placed, Rule
 from simulator.istiod.endpoints import locality_endpoints, preferred
 from simulator.istiod.inbound import InboundPort
@@ -74,7 +75,10 @@ def _of_port(
         fields["external"] = True
     if rule is not None:
         fields["config"] = _config(rule)
-    yield _finished(scope, base[0], port, blocks, fields)
+    # What passes through a gateway by its server name is secured already.
+    spoken = name is names.outbound
+    peer = Peer(service=service, port=port, subset="") if spoken else None
+    yield _finished(scope, base[0], port, blocks, fields, peer)
     for placed in rule.subsets if rule is not None else ():
         subset = _outbound(scope, service, port, placed, name)
         if subset is None:
@@ -82,7 +86,9 @@ def _of_port(
         assert rule is not None
         own = traffic_policy.of_cluster(rule, port.number, placed)
         fields = {**subset[1], "config": _config(rule), "subset": placed.subset.name}
-        yield _finished(scope, subset[0], port, own, fields)
+        if spoken:
+            peer = Peer(service=service, port=port, subset=placed.subset.name)
+        yield _finished(scope, subset[0], port, own, fields, peer)
 
 
 def _config(rule: Rule) -> str:
@@ -139,13 +145,20 @@ def _telemetry(services: list[Service]) -> dict[str, Any]:
 
 
 def _finished(
-    scope: Scope, cluster: Part, port: Port, blocks: Blocks, fields: dict[str, Any]
+    scope: Scope,
+    cluster: Part,
+    port: Port,
+    blocks: Blocks,
+    fields: dict[str, Any],
+    peer: Peer | None,
 ) -> Part:
     options = traffic_policy.upstream_protocol(port.protocol, sidecar=not scope.pod.gateway)
     traffic_policy.connection_pool(cluster, blocks.get("connection_pool"), options)
     traffic_policy.retry_budget(cluster, blocks.get("retry_budget"))
     traffic_policy.outlier_detection(cluster, blocks.get("outlier_detection"))
     traffic_policy.load_balancer(cluster, blocks.get("load_balancer"))
+    if peer is not None and secure(scope, cluster, peer, blocks.get("tls"), options):
+        fields = {**fields, tls.ALPN: tls.HTTP_INSIDE}
     if cluster.value["type"] == "EDS":
         cluster.value["eds_cluster_config"] = {
             "eds_config": _ADS,

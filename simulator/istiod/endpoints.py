@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from simulator.envoy_api import message
 from simulator.istiod import names, traffic_policy
+from simulator.istiod.authn.clients import ISTIO, MATCH_KEY, TLS_MODE, speaks_tls
 from simulator.istiod.destination_rule import Placed
 from simulator.istiod.locality import Preference, grouped, preference
 from simulator.istiod.part import Part, address, istio_metadata, wrapped
 from simulator.istiod.protocol import Protocol
-from simulator.istiod.registry import Endpoint, Locality, Port, Resolution, Service
+from simulator.istiod.registry import Endpoint, Locality, Mesh, Port, Resolution, Service
 from simulator.istiod.scope import Scope
 
 
@@ -57,7 +59,7 @@ def locality_endpoints(
     for group in grouped(found, near, scope.pod):
         endpoints = sorted(group.endpoints, key=lambda one: (_order(one.address), one.port))
         part = Part(value={"locality": _locality(group.locality)})
-        part.list("lb_endpoints", [_endpoint(each, service) for each in endpoints])
+        part.list("lb_endpoints", [_endpoint(scope.mesh, each, service) for each in endpoints])
         part.value["load_balancing_weight"] = wrapped(group.weight)
         if group.priority:
             part.value["priority"] = group.priority
@@ -91,7 +93,7 @@ def _locality(locality: Locality) -> dict[str, str]:
     return {"region": locality.region, "zone": locality.zone, "sub_zone": locality.subzone}
 
 
-def _endpoint(endpoint: Endpoint, service: Service) -> Part:
+def _endpoint(mesh: Mesh, endpoint: Endpoint, service: Service) -> Part:
     part = Part(
         value={
             "endpoint": {"address": address(endpoint.address, endpoint.port)},
@@ -100,6 +102,10 @@ def _endpoint(endpoint: Endpoint, service: Service) -> Part:
             "metadata": istio_metadata({"workload": _workload(endpoint, service)}),
         }
     )
+    if speaks_tls(mesh, endpoint):
+        wanted = message("google.protobuf.Struct")()
+        wanted.update({TLS_MODE: ISTIO})
+        part.value["metadata"]["filter_metadata"][MATCH_KEY] = wanted
     part.note("", endpoint.source, "")
     return part
 

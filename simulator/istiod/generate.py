@@ -15,7 +15,7 @@ from simulator.diagnostics import Diagnostic, Position
 from simulator.envoy_api import Resources, format, message  # noqa: A004 - named in the architecture
 from simulator.istiod import gateway, names
 from simulator.istiod.authn import tokens
-from simulator.istiod.authn.peers import PeerModes
+from simulator.istiod.authn.peers import peer_modes
 from simulator.istiod.clusters import (
     black_hole,
     inbound_clusters,
@@ -44,9 +44,6 @@ _MESSAGES = {
     "endpoints": "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "secrets": "envoy.extensions.transport_sockets.tls.v3.Secret",
 }
-
-
-_PLAIN = PeerModes(mode="DISABLE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +131,9 @@ def _outgoing(view: Scope) -> dict[str, list[Part]]:
 
 def _inward(view: Scope) -> dict[str, list[Part]]:
     ports = inbound_ports(view)
+    modes = peer_modes(view.mesh, view.pod.namespace, view.pod.labels)
     return {
-        "listeners": [virtual_inbound(view, ports, _PLAIN)],
+        "listeners": [virtual_inbound(view, ports, modes)],
         "clusters": [*inbound_clusters(view, ports), passthrough(inbound=True)],
     }
 

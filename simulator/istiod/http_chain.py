@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from simulator.envoy_api import message, pack
+from simulator.istiod.authn.tls import ALPN
 from simulator.istiod.part import duration, wrapped
 from simulator.istiod.scope import Scope
 
@@ -50,6 +51,7 @@ def _manager(
     stat_prefix: str,
     admission: Sequence[dict[str, Any]] = (),
     normalization: str = "DEFAULT",
+    outgoing: Sequence[dict[str, Any]] = (),
     **fields: Any,  # noqa: ANN401 - any field
 ) -> dict[str, Any]:
     paths = _NORMALIZATIONS[normalization]
@@ -74,11 +76,31 @@ def _manager(
         http_filters=[
             *admission,
             grpc_stats,
+            *outgoing,
             *(_filter(name, kind) for name, kind in _EMPTY_FILTERS.items()),
         ],
         **fields,
     )
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": pack(config)}
+
+
+def _mesh_alpn() -> dict[str, Any]:
+    """Return the filter that tells the next sidecar, by ALPN, that HTTP is inside the TLS.
+
+    Istio's own Envoy has a filter for it; the stock one can be told to do the same, for the
+    clusters that say so in their metadata.
+    """
+    told = f"%METADATA(CLUSTER:istio:{ALPN})%"
+    alpn = {
+        "object_key": "envoy.network.application_protocols",
+        "format_string": {
+            "text_format_source": {"inline_string": told},
+            "omit_empty_values": True,
+        },
+        "skip_if_empty": True,
+    }
+    kind = "envoy.extensions.filters.http.set_filter_state.v3.Config"
+    return _filter("istio.alpn", kind, on_request_headers=[alpn])
 
 
 def _rds(route: str) -> dict[str, Any]:
@@ -88,7 +110,12 @@ def _rds(route: str) -> dict[str, Any]:
 
 def outbound_manager(stat_prefix: str, route: str) -> dict[str, Any]:
     """Return the filter for a sidecar's own workload; it bears Envoy's default server name."""
-    return _manager(stat_prefix, use_remote_address=wrapped(value=False), rds=_rds(route))
+    return _manager(
+        stat_prefix,
+        outgoing=[_mesh_alpn()],
+        use_remote_address=wrapped(value=False),
+        rds=_rds(route),
+    )
 
 
 def inbound_manager(
@@ -124,6 +151,7 @@ def gateway_manager(
         stat_prefix,
         admission,
         scope.mesh.config.path_normalization.normalization,
+        [_mesh_alpn()],
         use_remote_address=wrapped(value=True),
         server_name=_SERVER_NAME,
         forward_client_cert_details="SANITIZE_SET",

@@ -76,6 +76,8 @@ class Endpoint:
     workload: str = ""
     namespace: str = ""
     service_account: str = ""
+    tls: bool = False
+    """Whether a proxy beside it takes the mesh's own TLS."""
     source: Object | None = None
 
 

@@ -166,6 +166,7 @@ def endpoint_of(pod: Pod, port_name: str, target: int) -> Endpoint:
         workload=pod.deployment.rpartition(".")[0],
         namespace=pod.namespace,
         service_account=pod.service_account,
+        tls=pod.sidecar,
         source=pod.source,
     )
 

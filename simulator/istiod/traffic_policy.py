@@ -3,7 +3,7 @@
 Models    envoy.config.cluster.v3.Cluster (circuit breakers, outlier detection, balancing)
 Follows   istio pilot/pkg/networking/core/cluster_traffic_policy.go, networking/util/util.go
           (MergeSubsetTrafficPolicy)
-Leaves    TLS to the upstream, PROXY protocol (docs/fidelity.md#auto-mtls)
+Leaves    PROXY protocol
 """
 
 from __future__ import annotations

@@ -29,11 +29,19 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How the connection to the upstream was secured."""
+    """How a connection between two proxies was secured: to the upstream, or where a request
+    comes in to its workload, from the client."""
 
     mtls: bool = False
     client_spiffe: str | None = None
     server_spiffe: str | None = None
+
+
+def tls_of(client: str | None, server: str | None) -> Tls:
+    """Return what two identities make of a connection; it is mutual where both are known."""
+    return Tls(
+        mtls=client is not None and server is not None, client_spiffe=client, server_spiffe=server
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

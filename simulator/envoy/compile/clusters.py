@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from simulator import envoy_api
 from simulator.envoy.cluster import (
     CONNECT_TIMEOUT_NS,
     OVERPROVISIONING,
@@ -23,6 +24,7 @@ from simulator.envoy.cluster import (
 from simulator.envoy.compile.balancing import balancing
 from simulator.envoy.compile.endpoints import endpoints, locality_weights
 from simulator.envoy.compile.fields import nanoseconds
+from simulator.envoy.compile.transport import transports
 from simulator.envoy.rejected import Scope
 from simulator.envoy_api import name_of, unpack
 
@@ -65,6 +67,8 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
         thresholds=_thresholds(message, 0),
         high_thresholds=_thresholds(message, 1),
         outlier_detection=_outlier_detection(message, scope),
+        transports=transports(message, scope, named_by_host=_named_by_host(message)),
+        metadata=envoy_api.format(message.metadata).get("filter_metadata", {}),
         diagnostics=tuple(scope.found),
         **balanced,
         **_original_dst(message),
@@ -112,6 +116,14 @@ def _protocol(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - p
     if common.HasField("max_connection_duration"):
         scope.skip("max_connection_duration", "connections last")
     return out
+
+
+def _named_by_host(message: Any) -> bool:  # noqa: ANN401 - protobuf
+    for packed in message.typed_extension_protocol_options.values():
+        options = unpack(packed)
+        if name_of(options).endswith("HttpProtocolOptions"):
+            return bool(options.upstream_http_protocol_options.auto_san_validation)
+    return bool(message.upstream_http_protocol_options.auto_san_validation)
 
 
 def _panic_threshold(message: Any) -> int:  # noqa: ANN401
@@ -191,8 +203,6 @@ _LEFT_OUT = {
     "cluster_type": "this kind of cluster",
     "health_checks": "active health checking",
     "lb_subset_config": "subsets chosen inside a cluster",
-    "transport_socket": "TLS to the endpoints",
-    "transport_socket_matches": "TLS to the endpoints",
     "transport_socket_matcher": "TLS to the endpoints",
     "preconnect_policy": "connections opened ahead of need",
     "upstream_config": "this way of connecting",
@@ -202,11 +212,9 @@ _LEFT_OUT = {
 
 
 def _note_unmodelled(message: Any, scope: Scope) -> None:  # noqa: ANN401 - protobuf
-    for descriptor, value in message.ListFields():
+    for descriptor, _ in message.ListFields():
         name = descriptor.name
         if name == "cluster_type" and _is_known_type(message):
-            continue
-        if name == "transport_socket" and value.name.endswith("raw_buffer"):
             continue
         if name in _LEFT_OUT:
             scope.skip(name, _LEFT_OUT[name])

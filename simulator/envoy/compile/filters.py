@@ -6,6 +6,7 @@ Follows   envoy/source/common/router/per_filter_config.cc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from simulator.envoy.compile.jwt import jwt, jwt_per_route
 from simulator.envoy.compile.matchers import header_matcher
 from simulator.envoy.compile.rbac import rbac, rbac_per_route
 from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
+from simulator.envoy.filters.filter_state import FilterStateConfig, Value
 from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.rejected import Scope
 from simulator.envoy.route_table import PerFilter
@@ -95,6 +97,31 @@ def router(message: Any, scope: Scope) -> RouterConfig:  # noqa: ANN401 - protob
     )
 
 
+_CLUSTER_METADATA = re.compile(r"%METADATA\(CLUSTER:([^:%]+):([^:%]+)\)%")
+
+
+def filter_state(message: Any, scope: Scope) -> FilterStateConfig:  # noqa: ANN401 - protobuf
+    """Compile a set_filter_state Config."""
+    scope.only(message, "on_request_headers")
+    values: list[Value] = []
+    for at, one in enumerate(message.on_request_headers):
+        inner = scope.at("on_request_headers", at)
+        text = one.format_string.text_format_source.inline_string
+        found = _CLUSTER_METADATA.fullmatch(text)
+        if found is None and "%" in text:
+            inner.skip("format_string", "its commands are left out")
+            continue
+        values.append(
+            Value(
+                key=one.object_key,
+                text="" if found else text,
+                cluster_metadata=(found[1], found[2]) if found else None,
+                skip_if_empty=bool(one.skip_if_empty),
+            )
+        )
+    return FilterStateConfig(values=tuple(values))
+
+
 _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
     "envoy.extensions.filters.http.buffer.v3.Buffer": small_filters.buffer,
     "envoy.extensions.filters.http.buffer.v3.BufferPerRoute": small_filters.buffer_per_route,
@@ -119,6 +146,7 @@ _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
     "envoy.extensions.filters.http.rbac.v3.RBAC": rbac,
     "envoy.extensions.filters.http.rbac.v3.RBACPerRoute": rbac_per_route,
     "envoy.extensions.filters.http.router.v3.Router": router,
+    "envoy.extensions.filters.http.set_filter_state.v3.Config": filter_state,
 }
 """What is modelled, by configuration type."""
 

@@ -13,8 +13,9 @@ from simulator.envoy.chain_match import Candidate, ChainMatch
 from simulator.envoy.compile.fields import networks
 from simulator.envoy.compile.http import http_chain, is_http
 from simulator.envoy.compile.network_filters import TCP, network_filter, tcp_chain
+from simulator.envoy.compile.transport import server_tls
 from simulator.envoy.http import HttpChain
-from simulator.envoy.listener import FilterChain, Listener
+from simulator.envoy.listener import EVERY_PORT, NO_PORT, FilterChain, Listener, Ports
 from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.rejected import Scope
 from simulator.envoy.tcp import TcpChain
@@ -75,7 +76,7 @@ def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
         traffic_direction=("UNSPECIFIED", "INBOUND", "OUTBOUND")[message.traffic_direction],
         candidates=candidates,
         default_chain=default,
-        inspects_tls=any("tls_inspector" in one for one in inspectors),
+        inspects_tls=_tls_ports(message, scope),
         inspects_http=any("http_inspector" in one for one in inspectors),
         field=scope.ref,
         diagnostics=tuple(scope.found),
@@ -99,10 +100,40 @@ def _inspectors(message: Any, scope: Scope) -> list[str]:  # noqa: ANN401 - prot
             )
         if not any(word in kind for word in ("tls_inspector", "http_inspector", "original_dst")):
             inner.skip("", f"the listener filter {one.name} does nothing")
-        if one.HasField("filter_disabled"):
-            inner.skip("filter_disabled", "the listener filter looks at every connection")
         found.append(kind)
     return found
+
+
+def _tls_ports(message: Any, scope: Scope) -> Ports:  # noqa: ANN401 - protobuf
+    """Return the ports at which TLS is recognized."""
+    for at, one in enumerate(message.listener_filters):
+        if "tls_inspector" not in one.typed_config.type_url:
+            continue
+        if not one.HasField("filter_disabled"):
+            return EVERY_PORT
+        inner = scope.at("listener_filters", at).at("filter_disabled")
+        ranges, inverted = _ranges(one.filter_disabled, inner)
+        return Ports(ranges=ranges, inverted=not inverted)
+    return NO_PORT
+
+
+def _ranges(predicate: Any, scope: Scope) -> tuple[tuple[tuple[int, int], ...], bool]:  # noqa: ANN401
+    """Return ranges of ports, and whether all others are meant instead."""
+    kind = predicate.WhichOneof("rule")
+    if kind == "destination_port_range":
+        reach = predicate.destination_port_range
+        return ((int(reach.start), int(reach.end)),), False
+    if kind == "not_match":
+        ranges, inverted = _ranges(predicate.not_match, scope)
+        return ranges, not inverted
+    if kind == "or_match":
+        found = [_ranges(each, scope) for each in predicate.or_match.rules]
+        if not any(inverted for _, inverted in found):
+            return tuple(one for ranges, _ in found for one in ranges), False
+    if kind == "any_match":
+        return (), bool(predicate.any_match)
+    scope.skip("", "the listener filter looks at every connection")
+    return (), False
 
 
 def _candidate(message: Any, index: int, scope: Scope) -> Candidate[FilterChain]:  # noqa: ANN401
@@ -147,7 +178,8 @@ def _chain(message: Any, index: int, scope: Scope) -> FilterChain:  # noqa: ANN4
     http: HttpChain | None = None
     tcp: TcpChain | None = None
     before: list[NetworkFilter] = []
-    tls = "tls" in message.transport_socket.typed_config.type_url
+    server = server_tls(message.transport_socket, scope.at("transport_socket"))
+    tls = server is not None
     for at, one in enumerate(message.filters):
         inner = scope.at("filters", at).at("typed_config")
         try:
@@ -169,5 +201,5 @@ def _chain(message: Any, index: int, scope: Scope) -> FilterChain:  # noqa: ANN4
         field=scope.ref,
         http=http,
         tcp=tcp,
-        tls=tls,
+        tls=server,
     )

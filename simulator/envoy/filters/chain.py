@@ -18,6 +18,7 @@ from simulator.envoy.filters import (
     ext_authz_config,
     fault,
     fault_config,
+    filter_state,
     jwt,
     jwt_config,
     local_ratelimit,
@@ -33,6 +34,7 @@ from simulator.envoy.route import RouteMatch
 _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
     ext_authz_config.ExtAuthzConfig: ext_authz.decode,
     fault_config.FaultConfig: fault.decode,
+    filter_state.FilterStateConfig: filter_state.decode,
     jwt_config.JwtConfig: jwt.decode,
     rbac_config.RbacConfig: rbac.decode,
     small_config.BufferConfig: small.buffer,

@@ -17,6 +17,7 @@ from simulator.envoy.header_map import Headers
 from simulator.envoy.reasons import Reasons
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.route import NoRoute, RouteMatch
+from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
 
 
@@ -70,6 +71,8 @@ class Passing:
     reasons: Reasons | None
     field: FieldRef
     """Where the filter at work is configured."""
+    upstreams: Mapping[str, Upstream]
+    """What requests can be sent to, by cluster."""
     name: str = ""
     """Its name, by which routes speak of it."""
     now: int = 0
@@ -86,6 +89,12 @@ class Passing:
     def cluster(self) -> str | None:
         """Return the cluster that the request is to be sent to, as far as it is known."""
         return self.match.cluster if isinstance(self.match, RouteMatch) else None
+
+    @property
+    def cluster_metadata(self) -> Mapping[str, Any]:
+        """Return the metadata of that cluster, by filter name."""
+        upstream = self.upstreams.get(self.cluster or "")
+        return upstream.cluster.metadata if upstream is not None else {}
 
     def flag(self, flag: str) -> None:
         """Set a response flag."""

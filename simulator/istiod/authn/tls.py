@@ -17,7 +17,10 @@ from simulator.envoy_api import message, pack
 from simulator.istiod.part import duration, wrapped
 
 OWN = "default"
+"""The secret with the workload's own certificate."""
 ROOT = "ROOTCA"
+"""The secret with the mesh's roots."""
+_HTTP_ALPN = ["h2", "http/1.1"]
 TLS_SOCKET = "envoy.transport_sockets.tls"
 RAW_SOCKET = "envoy.transport_sockets.raw_buffer"
 _TLS = "envoy.extensions.transport_sockets.tls.v3"
@@ -30,7 +33,9 @@ _CIPHERS = [
     "AES256-GCM-SHA384",
     "AES128-GCM-SHA256",
 ]
-_HTTP_ALPN = ["h2", "http/1.1"]
+ALPN = "alpn"
+"""The key of a cluster's metadata with what to offer where HTTP is inside."""
+HTTP_INSIDE = "istio-http/1.1,istio"
 _PEER_EXCHANGE = "istio-peer-exchange"
 _MESH_ALPN = [_PEER_EXCHANGE, "istio"]
 
@@ -55,7 +60,7 @@ def downstream(config: MeshConfig, *, http: bool) -> dict[str, Any]:
     return tls_socket("DownstreamTlsContext", context)
 
 
-def upstream(cluster: str, names: Sequence[str], sni: str, *, http2: bool) -> dict[str, Any]:
+def upstream(names: Sequence[str], sni: str, *, http2: bool) -> dict[str, Any]:
     """Return the transport socket that shows the proxy's identity to one of `names`."""
     context = {
         "common_tls_context": {
@@ -63,7 +68,7 @@ def upstream(cluster: str, names: Sequence[str], sni: str, *, http2: bool) -> di
             "alpn_protocols": [*_MESH_ALPN, "h2"] if http2 else _MESH_ALPN,
             **identity([{"exact": each} for each in names]),
         },
-        "sni": sni or cluster,
+        "sni": sni,
     }
     return tls_socket("UpstreamTlsContext", context)
 

@@ -195,12 +195,9 @@ def test_other_settings() -> None:
             id="zones",
         ),
         pytest.param(
-            {"transport_socket": {"name": "envoy.transport_sockets.tls"}},
-            ["transport_socket"],
-            id="tls",
-        ),
-        pytest.param(
-            {"transport_socket": {"name": "envoy.transport_sockets.raw_buffer"}}, [], id="no-tls"
+            {"transport_socket": {"name": "envoy.transport_sockets.raw_buffer"}},
+            [],
+            id="plain text",
         ),
         pytest.param({"alt_stat_name": "s", "dns_refresh_rate": "5s"}, [], id="without-effect"),
     ],

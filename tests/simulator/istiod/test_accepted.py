@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.ca import Authority, secrets
 from simulator.config.load import load
 from simulator.envoy_api import format as as_json
 from simulator.envoy_api import message, pack, unpack
@@ -30,9 +31,13 @@ def bootstrap(mesh: Mesh, proxy: str) -> dict[str, Any]:
     routes = {each.name: each for each in resources.routes}
     whole = message("envoy.config.bootstrap.v3.Bootstrap")()
     whole.node.id, whole.node.cluster = proxy, "shop"  # secrets are asked for in its name
+    authority = Authority("test")
+    whole.static_resources.secrets.extend(secrets(resources, "spiffe://test/a", authority))
     for cluster in resources.clusters:
         static = whole.static_resources.clusters.add()
         static.CopyFrom(cluster)
+        for socket in (static.transport_socket, *matched(static)):
+            static_secrets(socket)
         if cluster.HasField("eds_cluster_config"):
             static.ClearField("eds_cluster_config")
             static.type = 0
@@ -41,6 +46,7 @@ def bootstrap(mesh: Mesh, proxy: str) -> dict[str, Any]:
         static = whole.static_resources.listeners.add()
         static.CopyFrom(listener)
         for chain in (*static.filter_chains, static.default_filter_chain):
+            static_secrets(chain.transport_socket)
             for each in chain.filters:
                 if each.name == HCM:
                     inline_routes(each, routes)
@@ -52,6 +58,24 @@ def inline_routes(network_filter: Any, routes: dict[str, Any]) -> None:
     if manager.HasField("rds"):
         manager.route_config.CopyFrom(routes[manager.rds.route_config_name])
         network_filter.typed_config.CopyFrom(pack(manager))
+
+
+def matched(cluster: Any) -> list[Any]:
+    return [each.transport_socket for each in cluster.transport_socket_matches]
+
+
+def static_secrets(socket: Any) -> None:
+    """Let secrets be found in the configuration itself."""
+    if not socket.name.endswith("tls"):
+        return
+    context = unpack(socket.typed_config)
+    common = context.common_tls_context
+    for each in common.tls_certificate_sds_secret_configs:
+        each.ClearField("sds_config")
+    combined = common.combined_validation_context
+    if combined.HasField("validation_context_sds_secret_config"):
+        combined.validation_context_sds_secret_config.ClearField("sds_config")
+    socket.typed_config.CopyFrom(pack(context))
 
 
 def refusal(mesh: Mesh, proxy: str, config: Path) -> str:
