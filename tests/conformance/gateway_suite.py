@@ -25,6 +25,7 @@ from simulator.engine.resolve import OUTSIDE
 from simulator.engine.world import World
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.request import Request as Head
+from simulator.envoy.transport import ClientTls, Hello
 from simulator.istiod.gateway_api import Status
 from simulator.istiod.registry import Pod
 from simulator.observe.observation import Observation
@@ -83,16 +84,24 @@ class EchoWorld(World):
         self.served: list[tuple[Pod, Head]] = []
         self._hello = hello
 
-    def _enter(self, node, direction, connection, request, sender, trace):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def _enter(self, node, direction, connection, request, sender, trace, hello=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         first = not trace.crossings
         if first and self._hello.get("transport"):
             request = replace(request, scheme="https")
         if first and self._hello:
             connection = replace(connection, **self._hello)
-        return super()._enter(node, direction, connection, request, sender, trace)
+        if first and connection.transport == "tls":
+            hello = Hello(tls=ClientTls(), sni=connection.sni, alpn=connection.alpn)
+        return super()._enter(node, direction, connection, request, sender, trace, hello)
 
     def work(
-        self, pod: Pod, port: int, request: Head, sender: Sender, trace: Trace
+        self,
+        pod: Pod,
+        port: int,
+        request: Head,
+        sender: Sender,
+        trace: Trace,
+        hello: Hello | None = None,  # noqa: ARG002 - the echo servers speak TLS as well
     ) -> Receiver | None:
         """Serve a request as its query and headers say."""
         self.served.append((pod, request))
