@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from simulator.config.istio import ServerTLSSettings
 from simulator.config.objects import Object
 from simulator.istiod import protocol
 from simulator.istiod.protocol import Protocol
@@ -33,6 +34,8 @@ class InboundPort:
     endpoint: tuple[str, int] | None = None
     """Where to go on to; None for where the connection was sent."""
     bind: str = UNSPECIFIED
+    tls: ServerTLSSettings | None = None
+    """TLS that ends here, where it is not the mesh's own."""
     source: Object | None = None
     at: str = ""
 
@@ -78,11 +81,12 @@ def _declared(scope: Scope, sidecar: Object) -> Iterator[InboundPort]:
         yield InboundPort(
             number=number,
             service_port=number,
-            protocol=protocol.parse(listener.port.protocol or "TCP"),
+            protocol=protocol.parse(listener.port.protocol),
             host=f"{sidecar.name}.{sidecar.namespace}",
             services=known.services[:1] if known is not None else (),
             endpoint=_endpoint(listener.default_endpoint or "", scope.pod.ip),
             bind=listener.bind or scope.pod.ip,
+            tls=listener.tls,
             source=sidecar,
             at=f"spec.ingress[{index}]",
         )

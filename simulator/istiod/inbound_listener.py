@@ -28,6 +28,7 @@ from simulator.istiod.listeners import black_hole
 from simulator.istiod.part import Part, address, duration, wrapped
 from simulator.istiod.scope import Scope
 from simulator.istiod.service import UNSPECIFIED
+from simulator.istiod.tls import server_socket
 
 INBOUND_PORT = 15006
 VIRTUAL_INBOUND = "virtualInbound"
@@ -177,16 +178,23 @@ def _passthrough(chains: _Chains, ports: list[InboundPort], modes: PeerModes) ->
 def _of_port(chains: _Chains, port: InboundPort, modes: PeerModes) -> list[Part]:
     """Return the port's chains."""
     name = names.listener(port.bind, port.number)
-    kind = "auto" if port.protocol.sniffed else "http" if port.protocol.http else "tcp"
+    mode = modes.of(port.number)
+    # The mesh's own TLS and another one cannot both end here.
+    settings = port.tls if mode == "DISABLE" else None
+    inside = port.protocol if settings is None else port.protocol.inside_tls
+    kind = "auto" if inside.sniffed else "http" if inside.http else "tcp"
+    ways = [_Way(http=kind == "http", tls=True)] if settings is not None else _WAYS[kind, mode]
     found = []
-    for way in _WAYS[kind, modes.of(port.number)]:
+    for way in ways:
         if way.http:
             stat_prefix = names.stat_prefix(f"inbound_{name}")
             routes = inbound_routes(port)
-            filters = [chains.manager(stat_prefix, routes, http2=port.protocol.http2)]
+            filters = [chains.manager(stat_prefix, routes, http2=inside.http2)]
         else:
             filters = chains.filters(names.inbound(port.number))
         part = chains.part(name, port.number, way, filters)
+        if settings is not None:
+            part.value["transport_socket"] = server_socket(settings, opaque=not way.http)
         part.note("", port.source, port.at)
         part.note("transport_socket", modes.source if way.ended else None, "spec")
         found.append(part)

@@ -40,6 +40,11 @@ class Protocol(StrEnum):
         return self in {Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB}
 
     @property
+    def inside_tls(self) -> Protocol:
+        """What is left where TLS has ended."""
+        return {Protocol.HTTPS: Protocol.HTTP, Protocol.TLS: Protocol.TCP}.get(self, self)
+
+    @property
     def sniffed(self) -> bool:
         """Detected from the first bytes."""
         return self is Protocol.AUTO

@@ -71,7 +71,7 @@ def _ports(spec: Any) -> Iterator[Port]:  # noqa: ANN401 - a ServiceEntry
             name=each.name or "",
             number=each.number,
             target_port=each.target_port or each.number,
-            protocol=protocol.parse(each.protocol or "TCP"),
+            protocol=protocol.parse(each.protocol),
         )
 
 
