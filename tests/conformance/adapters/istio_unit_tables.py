@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from tests.conformance.adapters.unit_rows import gateways, hosts, policies, routes
+from tests.conformance.adapters.unit_rows import gateways, hosts, policies, routes, security
 from tests.conformance.table import Case, Table
 
 _CHECKS: Mapping[str, Any] = {
@@ -14,6 +14,7 @@ _CHECKS: Mapping[str, Any] = {
     **hosts.CHECKS,
     **policies.CHECKS,
     **routes.CHECKS,
+    **security.CHECKS,
 }
 """By the name of the test: what our function makes of a row, and what it should."""
 
