@@ -161,7 +161,8 @@ def test_no_envoy_on_this_machine(folder: Path, run_root: Path, command: str) ->
     if command.startswith("sandbox"):
         # The holder is a process of its own, which finds what its interpreter finds.
         (folder / "sitecustomize.py").write_text(NO_ENVOY)
-        found = ended(spawn(*command.split(), PYTHONPATH=f"{folder}:{os.environ['PYTHONPATH']}"))
+        paths = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+        found = ended(spawn(*command.split(), PYTHONPATH=paths))
     else:
         found = ended(spawn(*command.split(), program=NO_ENVOY + PROGRAM))
 
