@@ -32,7 +32,8 @@ def tcp_chains(scope: Scope, served: Served, taken: set[str]) -> Iterator[Part]:
     elif served.passes_tls:
         yield from _by_name(scope, served, taken)
     else:
-        yield from _opened(scope, served)
+        opened = list(_opened(scope, served))
+        yield from opened or _by_name(scope, served, taken)
 
 
 def _opened(scope: Scope, served: Served) -> Iterator[Part]:
@@ -55,19 +56,40 @@ def _opened(scope: Scope, served: Served) -> Iterator[Part]:
 
 
 def _by_name(scope: Scope, served: Served, taken: set[str]) -> Iterator[Part]:
+    settings = served.server.tls
     for virtual_service in _attached(scope, served):
         source = virtual_service.source
         for index, rule in enumerate(source.spec.tls):
             for at, match in enumerate(rule.match):
                 if not _applies((match,), virtual_service, served):
                     continue
-                if not taken.isdisjoint(match.sni_hosts):
+                wanted = _narrowed(match.sni_hosts, virtual_service, served)
+                if not wanted or not taken.isdisjoint(wanted):
                     continue
-                taken.update(match.sni_hosts)
+                taken.update(wanted)
                 filters = [*tcp_admission(scope), proxy(scope, source, rule.route, _port(served))]
-                part = chain(chain_match((), match.sni_hosts), filters, source)
+                part = chain(chain_match((), wanted), filters, source)
                 part.note("", source, f"spec.tls[{index}].match[{at}]")
+                if settings is not None and not served.passes_tls:
+                    part.value["transport_socket"] = tls.server_socket(settings, opaque=True)
+                    part.note("transport_socket", served.gateway, f"{served.at}.tls")
                 yield part
+
+
+def _narrowed(
+    hosts: tuple[str, ...], virtual_service: VirtualService, served: Served
+) -> tuple[str, ...]:
+    """Return the names that a rule means; one of a TLSRoute, no more than its listener has."""
+    if not virtual_service.gateway_semantics:
+        return hosts
+    common = [
+        narrow
+        for host in hosts
+        for offered in served.hosts(virtual_service.namespace)
+        for narrow, wide in ((host, offered), (offered, host))
+        if names.subset_of(narrow, wide)
+    ]
+    return tuple(dict.fromkeys(common))
 
 
 def _to_clusters(scope: Scope, served: Served) -> Iterator[Part]:
