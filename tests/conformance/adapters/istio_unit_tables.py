@@ -6,12 +6,20 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from tests.conformance.adapters.unit_rows import gateways, hosts, policies, routes, security
+from tests.conformance.adapters.unit_rows import (
+    gateways,
+    hosts,
+    labels,
+    policies,
+    routes,
+    security,
+)
 from tests.conformance.table import Case, Table
 
 _CHECKS: Mapping[str, Any] = {
     **gateways.CHECKS,
     **hosts.CHECKS,
+    **labels.CHECKS,
     **policies.CHECKS,
     **routes.CHECKS,
     **security.CHECKS,
