@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sandbox import rundir
 from sandbox.access import Growing
@@ -20,10 +20,12 @@ from sandbox.client import Errand, Sent, errands, send_all
 from sandbox.drivers.driver import Driver, Progress, Running
 from sandbox.drivers.process import ProcessDriver
 from sandbox.errors import ProbeTimeout, SandboxError
+from sandbox.held import dump
 from sandbox.journey import complete, hops
 from sandbox.plan import Plan, passthrough, plan
 from simulator.config.scenario import Request
 from simulator.engine.resolve import OUTSIDE
+from simulator.istiod.discovery import Status
 from simulator.observe.observation import Observation, of_hops
 from simulator.scenario import Scenario
 
@@ -102,6 +104,24 @@ class Sandbox:
         for growing in (self._access, self._witness):
             growing.forget([each.request_id for each in todo])
         return seen
+
+    def dump(self, proxy: str) -> dict[str, Any]:
+        """Return what the Envoy of a pod says of itself, for `sandbox.held`.
+
+        Raises simulator.istiod.registry.UnknownProxyError, or SandboxError if it says nothing.
+        """
+        pod = self.plan.mesh.pod(proxy)
+        if pod.ref not in self.plan.proxies:
+            raise SandboxError(f"{pod.ref} has no proxy")
+        try:
+            return dump(self.plan.proxies[pod.ref].admin_socket)
+        except OSError as error:
+            raise SandboxError(f"the Envoy of {pod.ref} does not answer: {error}") from error
+
+    def status(self) -> dict[str, dict[str, Status]]:
+        """Return, by pod and kind, what each proxy was sent and what became of it."""
+        nodes = {each.node: pod for pod, each in self.plan.proxies.items()}
+        return {nodes[node]: kinds for node, kinds in self.running.status().items()}
 
     def stop(self, *, failed: bool = False) -> None:
         """End everything; after a failure the logs are kept."""

@@ -21,9 +21,11 @@ from typing import Any, NoReturn
 from sandbox import rundir
 from sandbox.drivers.driver import Progress
 from sandbox.errors import SandboxError, UnknownSandbox
+from sandbox.held import Held, held
 from sandbox.hold import CONTROL
 from sandbox.rundir import Entry
 from simulator.config.scenario import Request
+from simulator.istiod.discovery import Status, Sync
 
 _ANSWER_TIMEOUT_S = 120.0
 _DOWN_TIMEOUT_S = 10.0
@@ -89,11 +91,27 @@ def send(sandbox: str, requests: Sequence[Request]) -> tuple[dict[str, Any], ...
     SandboxError with what went wrong.
     """
     asked = [each.model_dump(mode="json", by_alias=True) for each in requests]
-    answer = _ask(_find(sandbox), {"do": "probe", "requests": asked})
-    if "error" in answer:
-        usage = answer["kind"] in _USAGE
-        raise (CommandError if usage else SandboxError)(str(answer["error"]))
-    return tuple(answer["observations"])
+    return tuple(_told(sandbox, {"do": "probe", "requests": asked})["observations"])
+
+
+def config(sandbox: str, proxy: str) -> Held:
+    """Return what the Envoy of a pod (POD.NS, deploy/NAME.NS) holds.
+
+    Raises UnknownSandbox, CommandError for a pod that is not there, or SandboxError.
+    """
+    return held(_told(sandbox, {"do": "dump", "proxy": proxy})["dump"])
+
+
+def status(sandbox: str) -> dict[str, dict[str, Status]]:
+    """Return, by pod and kind, what each proxy was sent and what became of it.
+
+    Raises UnknownSandbox or SandboxError.
+    """
+    told = _told(sandbox, {"do": "status"})["status"]
+    return {
+        pod: {kind: Status(**{**each, "sync": Sync(each["sync"])}) for kind, each in kinds.items()}
+        for pod, kinds in told.items()
+    }
 
 
 def down(sandbox: str) -> None:
@@ -194,6 +212,14 @@ def _failure(sandbox: str) -> str:
     """Return why a sandbox is no more, where its logs were kept."""
     marker = rundir.root() / sandbox / rundir.FAILED
     return f": {marker.read_text()}" if sandbox and marker.exists() else ""
+
+
+def _told(sandbox: str, asked: dict[str, Any]) -> dict[str, Any]:
+    answer = _ask(_find(sandbox), asked)
+    if "error" in answer:
+        usage = answer["kind"] in _USAGE
+        raise (CommandError if usage else SandboxError)(str(answer["error"]))
+    return answer
 
 
 def _ask(found: tuple[Path, Entry], asked: dict[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,10 @@ def _answer(box: Sandbox, asked: dict[str, Any]) -> dict[str, Any]:
     if asked.get("do") == "down":
         return {"ok": True}
     try:
+        if asked.get("do") == "dump":
+            return {"dump": box.dump(str(asked.get("proxy")))}
+        if asked.get("do") == "status":
+            return {"status": to_json(box.status())}
         requests = [Request.model_validate(each) for each in asked.get("requests", [])]
         return {"observations": [to_json(each) for each in box.probe(requests)]}
     except (SandboxError, UnknownProxyError, ValidationError) as error:

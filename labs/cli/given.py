@@ -14,8 +14,10 @@ from labs.cli.options import UsageError, print_diagnostics
 from simulator.diagnostics import Diagnostic, diagnose
 
 if TYPE_CHECKING:
+    from sandbox.held import Held
     from simulator.config.objects import Manifests
     from simulator.config.scenario import Request
+    from simulator.istiod.generate import Translation
     from simulator.scenario import Scenario
 
 
@@ -48,6 +50,40 @@ def scenario(files: list[str] | None, path: Path | None, stdin_text: str | None 
     _exist([str(path), *(files or ())])
     text = stdin_text if stdin_text is not None else stdin(files)
     return Scenario.load(str(path), files or (), text)
+
+
+def proxy(reference: str, namespace: str) -> str:
+    """Return a proxy as POD.NS or deploy/NAME.NS; one without its namespace is in `namespace`."""
+    return reference if "." in reference else f"{reference}.{namespace}"
+
+
+def translation(proxy: str, files: list[str] | None, path: Path | None) -> Translation:
+    """Return what istiod sends to a proxy, POD.NS or deploy/NAME.NS.
+
+    Raises UsageError for a pod without a proxy, and what `scenario` raises.
+    """
+    mesh = scenario(files, path)
+    pod = mesh.mesh.pod(proxy)
+    if not pod.proxied:
+        hint = "label its namespace istio-injection=enabled"
+        raise UsageError(f"{pod.ref} has no proxy: nothing is sent to it. Try: {hint}")
+    return mesh.translate(proxy)
+
+
+def held(proxy: str, files: list[str] | None, path: Path | None, sandbox: str | None) -> Held:
+    """Return what a proxy holds: in a running sandbox, or when it has all that istiod sends.
+
+    Raises what `translation` and `sandbox.detached.config` raise.
+    """
+    if sandbox is not None:
+        from sandbox import detached
+
+        return detached.config(sandbox, proxy)
+    from sandbox.held import Held
+
+    found = translation(proxy, files, path)
+    print_diagnostics(found.diagnostics)
+    return Held(resources=found.resources, ejected=frozenset())
 
 
 def stdin(files: list[str] | None) -> str | None:

@@ -14,6 +14,7 @@ import typer
 
 from labs.cli import (
     analyze,
+    authz,
     bench,
     demo,
     envoy,
@@ -22,6 +23,8 @@ from labs.cli import (
     lab,
     notebook,
     probe,
+    proxy_config,
+    proxy_status,
     sandbox,
     serve,
     simulate,
@@ -39,6 +42,7 @@ app = typer.Typer(
 for _command in (
     analyze.analyze,
     xds.xds,
+    proxy_status.proxy_status,
     probe.probe,
     simulate.simulate,
     fidelity.fidelity,
@@ -49,6 +53,9 @@ for _command in (
 ):
     app.command()(_command)
 app.command("grade", context_settings=grade.FORWARDED, add_help_option=False)(grade.grade)
+app.add_typer(proxy_config.app, name="proxy-config")
+app.add_typer(proxy_config.app, name="pc", hidden=True)
+app.add_typer(authz.app, name="authz")
 app.add_typer(lab.app, name="lab")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(envoy.app, name="envoy")

@@ -52,6 +52,15 @@ ScenarioOption = Annotated[
     Path | None,
     typer.Option("--scenario", help="A scenario file: how the workloads behave."),
 ]
+Proxy = Annotated[
+    str, typer.Argument(metavar="POD[.NS]|deploy/NAME[.NS]", help="Whose configuration.")
+]
+Namespace = Annotated[
+    str, typer.Option("-n", "--namespace", help="Of what is named without a namespace.")
+]
+SandboxOption = Annotated[
+    str | None, typer.Option("--sandbox", metavar="ID", help="A running mesh, not manifests.")
+]
 
 
 class UsageError(Exception):
@@ -98,6 +107,15 @@ def new_table(*columns: str, title: str | None = None, right: Sequence[str] = ()
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table
+
+
+def print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], gap: int = 5) -> None:
+    """Print a table as kubectl and istioctl do: nothing but blanks between the columns."""
+    lines = [columns, *rows]
+    widths = [max(len(line[at]) for line in lines) + gap for at in range(len(columns))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("".join(cells).rstrip())
 
 
 def print_rich(*what: RenderableType, width: int = _WIDTH) -> None:

@@ -13,7 +13,6 @@ from labs.cli.options import (
     Output,
     OutputOption,
     ScenarioOption,
-    UsageError,
     new_table,
     print_diagnostics,
     print_json,
@@ -53,12 +52,7 @@ def xds(
 
     Example: meshdojo xds -f app.yaml --proxy deploy/productpage-v1.default --type routes -o text
     """
-    mesh = given.scenario(files, scenario)
-    pod = mesh.mesh.pod(proxy)
-    if not pod.proxied:
-        hint = "label its namespace istio-injection=enabled"
-        raise UsageError(f"{pod.ref} has no proxy: nothing is sent to it. Try: {hint}")
-    translation = mesh.translate(proxy)
+    translation = given.translation(proxy, files, scenario)
     print_diagnostics(translation.diagnostics)
     kinds = [each.value for each in Kind if each is not Kind.ALL] if kind is Kind.ALL else [kind]
     if output is Output.TEXT:

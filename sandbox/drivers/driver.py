@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sandbox.plan import Plan
+from simulator.istiod.discovery import Status
 
 Progress = Callable[[str], None]
 """Told, in a short phrase, what is being done."""
@@ -19,6 +20,9 @@ class Running(Protocol):
 
         Raises ProcessDied if an Envoy or a workload ended on its own.
         """
+
+    def status(self) -> dict[str, dict[str, Status]]:
+        """Return, by node and kind, what each proxy was sent and what became of it."""
 
     def stop(self, *, failed: bool) -> None:
         """End everything; keep the logs if something failed."""

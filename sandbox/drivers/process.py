@@ -16,6 +16,7 @@ from sandbox.drivers.driver import Progress
 from sandbox.drivers.envoy_binary import locate
 from sandbox.errors import AddressInUse, Refused, StartTimeout
 from sandbox.plan import Plan, served
+from simulator.istiod.discovery import Status
 
 _POLL_S = 0.02
 
@@ -90,6 +91,10 @@ class ProcessMesh:
         Raises ProcessDied if an Envoy or a workload ended on its own.
         """
         self.children.hear(wait_s)
+
+    def status(self) -> dict[str, dict[str, Status]]:
+        """Return, by node and kind, what each proxy was sent and what became of it."""
+        return self.ads.status()
 
     def stop(self, *, failed: bool) -> None:
         """End everything; keep the logs if something failed."""

@@ -9,8 +9,8 @@ from labs.cli.main import run
 from tests.labs.cli.conftest import Command, ended, spawn
 
 COMMANDS = (
-    *("analyze", "bench", "demo", "envoy", "fidelity", "grade", "lab"),
-    *("notebook", "probe", "sandbox", "serve", "simulate", "xds"),
+    *("analyze", "authz", "bench", "demo", "envoy", "fidelity", "grade", "lab"),
+    *("notebook", "probe", "proxy-config", "proxy-status", "sandbox", "serve", "simulate", "xds"),
 )
 HEAVY = ("fastapi", "grpc", "matplotlib", "networkx", "numpy", "pydantic", "scipy", "google")
 
