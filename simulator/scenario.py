@@ -168,7 +168,7 @@ class Scenario:
         recorder = Recorder()
         world = self._world(chosen, recorder=recorder)
         try:
-            play(
+            events = play(
                 world,
                 self.file.clients,
                 recorder,
@@ -186,6 +186,7 @@ class Scenario:
             digest=self.digest,
             duration_ns=duration_ns,
             clients=tuple(client.name for client in self.file.clients),
+            events=events,
         )
 
     def replicate(self, seeds: Sequence[int], executor: Executor | None = None) -> tuple[Run, ...]:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import gc
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import process_time
 
-from labs.bench import chain, mm1, route, translate
+from labs.bench import chain, meshes, mm1, route, size, translate
 
 _ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two ways to do the same work; each does `count` units, and says how many events it took."""
+    """Two ways to do the same work; each does `count` units, and says how many events it took.
+
+    Where chance decides how many units there are, it is close to `count`.
+    """
 
     subject: Callable[[int], int]
     baseline: Callable[[int], int]
@@ -30,8 +33,16 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """Something measured without a peer, at a scale of 1 or less; it says the value."""
+
+    measure: Callable[[float], float]
+    rounds: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """The smallest and the largest ratio of the rounds."""
+    """The smallest and the largest value of the rounds."""
 
     low: float
     high: float
@@ -55,13 +66,15 @@ class Result:
     value: float
     unit: str
     target: float
+    """At least, or, for what should be small, at most."""
     ok: bool
-    rate: float
-    """Units of work a second of CPU time."""
-    events_per_unit: float
-    baseline: Baseline
     spread: Spread
-    says: str
+    baseline: Baseline | None = None
+    """Absent where there is no peer, as are the next two."""
+    rate: float | None = None
+    """Units of work a second of CPU time."""
+    events_per_unit: float | None = None
+    says: str = ""
 
 
 class UnknownBenchmarkError(LookupError):
@@ -71,7 +84,11 @@ class UnknownBenchmarkError(LookupError):
         super().__init__(f"there is no benchmark {name!r}; known are {', '.join(names())}")
 
 
-_PAIRS = {
+def _mesh_chain(requests: int) -> int:
+    return meshes.chain(requests).run().events
+
+
+_BENCHMARKS: dict[str, Pair | Alone] = {
     "engine.mm1": Pair(
         subject=mm1.callbacks,
         baseline=mm1.processes,
@@ -84,6 +101,17 @@ _PAIRS = {
         count=5_000,
         baseline_name="SimPy processes, Resources and Conditions",
     ),
+    "engine.mesh-chain": Pair(
+        subject=_mesh_chain,
+        baseline=chain.processes,
+        count=2_000,
+        baseline_name="SimPy processes without any proxy",
+    ),
+    "engine.memory": Alone(measure=size.in_flight),
+    "engine.memory-recorded": Alone(measure=size.recorded),
+    "engine.scale": Alone(measure=size.seconds),
+    "engine.scale-growth": Alone(measure=size.growth),
+    "engine.ensemble": Alone(measure=size.ensemble),
     "envoy.route": Pair(
         subject=route.again,
         baseline=route.events,
@@ -107,7 +135,7 @@ _PAIRS = {
 
 def names() -> tuple[str, ...]:
     """Return the names of all benchmarks."""
-    return tuple(_PAIRS)
+    return tuple(_BENCHMARKS)
 
 
 def run(wanted: Sequence[str] = (), *, rounds: int = _ROUNDS, scale: float = 1) -> list[Result]:
@@ -116,14 +144,20 @@ def run(wanted: Sequence[str] = (), *, rounds: int = _ROUNDS, scale: float = 1) 
     Raises UnknownBenchmarkError.
     """
     for name in wanted:
-        if name not in _PAIRS:
+        if name not in _BENCHMARKS:
             raise UnknownBenchmarkError(name)
     return [_measure(name, rounds, scale) for name in wanted or names()]
 
 
 def _measure(name: str, rounds: int, scale: float) -> Result:
-    pair = _PAIRS[name]
-    count = max(1, round(pair.count * scale))
+    benchmark = _BENCHMARKS[name]
+    if isinstance(benchmark, Alone):
+        values = [benchmark.measure(scale) for _ in range(min(rounds, benchmark.rounds))]
+        return _result(name, values)
+    return _compare(name, benchmark, rounds, max(1, round(benchmark.count * scale)))
+
+
+def _compare(name: str, pair: Pair, rounds: int, count: int) -> Result:
     baselines, subjects, events = [], [], (0, 0)
     for _ in range(rounds):
         spent, base_events = _time(pair.baseline, count)
@@ -132,14 +166,8 @@ def _measure(name: str, rounds: int, scale: float) -> Result:
         subjects.append(spent)
         events = base_events, events_
     ratios = [base / ours for base, ours in zip(baselines, subjects, strict=True)]
-    target = tomllib.loads(Path(__file__).with_name("targets.toml").read_text("utf-8"))[name]
-    value = round(median(ratios), 2)
-    return Result(
-        name=name,
-        value=value,
-        unit=target["unit"],
-        target=target["target"],
-        ok=value >= target["target"],
+    return replace(
+        _result(name, ratios),
         rate=round(count / median(subjects)),
         events_per_unit=round(events[1] / count, 2),
         baseline=Baseline(
@@ -147,8 +175,20 @@ def _measure(name: str, rounds: int, scale: float) -> Result:
             rate=round(count / median(baselines)),
             events_per_unit=round(events[0] / count, 2),
         ),
-        spread=Spread(low=round(min(ratios), 2), high=round(max(ratios), 2), rounds=rounds),
-        says=target["says"],
+    )
+
+
+def _result(name: str, values: Sequence[float]) -> Result:
+    asked = tomllib.loads(Path(__file__).with_name("targets.toml").read_text("utf-8"))[name]
+    value, target = round(median(values), 2), asked["target"]
+    return Result(
+        name=name,
+        value=value,
+        unit=asked["unit"],
+        target=target,
+        ok=value <= target if asked.get("at_most") else value >= target,
+        spread=Spread(low=round(min(values), 2), high=round(max(values), 2), rounds=len(values)),
+        says=asked["says"],
     )
 
 

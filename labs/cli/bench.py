@@ -34,8 +34,8 @@ def bench(
                 f"{each.value:g} {each.unit}",
                 f"{each.target:g}",
                 f"{each.spread.low:g} to {each.spread.high:g}",
-                f"{each.rate:,.0f}",
-                f"{each.baseline.rate:,.0f}",
+                "" if each.rate is None else f"{each.rate:,.0f}",
+                "" if each.baseline is None else f"{each.baseline.rate:,.0f}",
             )
         print_rich(table)
     if not all(each.ok for each in results):

@@ -119,6 +119,9 @@ class Behaviour(Record):
     latency: Latency = Latency(fixed=0)
     concurrency: int | None = Field(default=None, ge=1)
     """Requests that one replica works on at a time; others wait in line. Unlimited if absent."""
+    holds: Literal["request", "work"] = "request"
+    """How long a request keeps its place: until its answer, as with a thread for each, or during
+    the replica's own work, leaving it to others while calls are under way."""
     script: tuple[Answer, ...] = ()
     """Answers given in turn, per replica, from the first again after the last."""
     disturbances: tuple[Disturbance, ...] = ()

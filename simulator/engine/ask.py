@@ -39,6 +39,11 @@ class Ask:
         """Send it."""
         self._world.send(client, self.target, request, self, self.trace)
 
+    span = -1
+
+    def queued(self, waited_ns: int) -> None:
+        """Ignore what a client cannot know."""
+
     def answer(self, answer: Answer) -> None:
         """Take the answer."""
         assert self.ended_ns < 0, "a request ends once"

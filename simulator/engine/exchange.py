@@ -41,7 +41,7 @@ CONNECTION_REFUSED = "delayed connect error: Connection refused"
 class Trace:
     """One client's request with everything that it causes, retries and further calls."""
 
-    __slots__ = ("crossings", "explain", "misses", "number", "playback")
+    __slots__ = ("_spans", "crossings", "explain", "misses", "number", "playback")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Trace:
         explain: bool = False,
         playback: Playback | None = None,
     ) -> None:
+        self._spans = -1
         self.number = number
         self.explain = explain
         self.crossings: list[Crossing] | None = [] if keep else None
@@ -58,6 +59,11 @@ class Trace:
         self.misses: list[tuple[ProxyNode, str, Miss]] = []
         """Connections that a proxy did not take, with its direction; where explained."""
         self.playback = playback
+
+    def span(self) -> int:
+        """Return the number of the next proxy that the request passes."""
+        self._spans += 1
+        return self._spans
 
 
 class Playback(Protocol):
@@ -121,6 +127,26 @@ class Crossing(Protocol):
         ...
 
     @property
+    def span(self) -> int:
+        """Return its number among those that the client's request caused."""
+        ...
+
+    @property
+    def parent(self) -> int:
+        """Return the number of the one that caused it; -1: the client itself did."""
+        ...
+
+    @property
+    def sent_ns(self) -> int:
+        """Return when its last attempt was sent; -1 where none was."""
+        ...
+
+    @property
+    def waited_ns(self) -> int:
+        """Return how long it backed off, or its workload's line kept it."""
+        ...
+
+    @property
     def outcome(self) -> str:
         """Return what became of it, in a few words."""
         ...
@@ -139,8 +165,8 @@ class Passage:
     """An HTTP request inside one proxy, from its arrival to its end."""
 
     __slots__ = ("_attempt_timer", "_delivery", "_question", "_route_timer", "_sender", "accepted",
-                 "connection", "direction", "ended_ns", "finish", "node", "received_ns",
-                 "secured", "stream", "trace")  # fmt: skip
+                 "connection", "direction", "ended_ns", "finish", "node", "parent", "received_ns",
+                 "secured", "sent_ns", "span", "stream", "trace", "waited_ns")  # fmt: skip
 
     protocol: str | None = "HTTP/1.1"
 
@@ -161,6 +187,10 @@ class Passage:
         self.ended_ns = -1
         self.finish: Finish | None = None
         self.secured: Hello | None = None
+        self.span = trace.span()
+        self.parent = sender.span
+        self.sent_ns = -1
+        self.waited_ns = 0
 
     def start(self, connection: Connection, request: Request) -> None:
         """Take the request."""
@@ -196,6 +226,10 @@ class Passage:
         """Take the end of waiting for a connection."""
         self._obey(self.stream.on_turn(self.node.world.agenda.now, outcome))
 
+    def queued(self, waited_ns: int) -> None:
+        """Take notice of how long the workload let it wait."""
+        self.waited_ns += waited_ns
+
     def disconnect(self) -> None:
         """Take notice that whoever sent the request is gone."""
         if self.finish is None:
@@ -227,7 +261,10 @@ class Passage:
         elif isinstance(command, Finish):
             self._finish(command)
         elif isinstance(command, Wait):
-            self.node.world.agenda.call_at(command.until_ns, self._resume)
+            agenda = self.node.world.agenda
+            if self.sent_ns >= 0:
+                self.waited_ns += command.until_ns - agenda.now
+            agenda.call_at(command.until_ns, self._resume)
         elif isinstance(command, Call):
             self._question = Question(self, command)
             self._question.send()
@@ -244,6 +281,7 @@ class Passage:
 
     def _attempt(self, attempt: Attempt) -> None:
         agenda = self.node.world.agenda
+        self.sent_ns = agenda.now
         # Both timers start before the request leaves: an answer may come at once.
         self._start_route_timer()
         if attempt.per_try_timeout_ns:
@@ -305,11 +343,12 @@ class Passage:
 class Question:
     """What a filter of a passage asks a service, until it is answered or too late."""
 
-    __slots__ = ("_delivery", "_passage", "_timer")
+    __slots__ = ("_delivery", "_passage", "_timer", "span")
 
     def __init__(self, passage: Passage, call: Call) -> None:
         node = passage.node
         self._passage: Passage | None = passage
+        self.span = passage.span
         timers = node.world.agenda.timers(call.timeout_ns) if call.timeout_ns else None
         self._timer = timers.start(self._expire) if timers is not None else None
         place = node, passage.direction, call.endpoint
@@ -325,6 +364,9 @@ class Question:
         passage = self._end()
         if passage is not None:
             passage.told(answer if isinstance(answer, Response) else None)
+
+    def queued(self, waited_ns: int) -> None:
+        """Ignore how long the service let it wait."""
 
     def abandon(self) -> None:
         """Give it up: nobody waits for the answer."""

@@ -44,8 +44,17 @@ def reset_of(answer: Reset | Failure) -> Reset:
 class Sender(Protocol):
     """Whoever sent a request and waits for what comes of it."""
 
+    @property
+    def span(self) -> int:
+        """Return the number of the crossing that sends, among its trace's; -1: a client."""
+        ...
+
     def answer(self, answer: Answer, /) -> None:
         """Take the answer; called once at most."""
+        ...
+
+    def queued(self, waited_ns: int, /) -> None:
+        """Take notice that a workload begins after it let the request wait."""
         ...
 
 
@@ -61,7 +70,7 @@ class Delivery:
     """A request on the network to an address, and its answer on the way back."""
 
     __slots__ = ("_abandoned", "_answered", "_hello", "_place", "_receiver", "_request", "_sender",
-                 "_source", "_trace", "_way", "_world")  # fmt: skip
+                 "_source", "_trace", "_way", "_world", "span")  # fmt: skip
 
     def __init__(
         self,
@@ -84,6 +93,7 @@ class Delivery:
         self._receiver: Receiver | None = None
         self._abandoned = False
         self._answered = False
+        self.span = sender.span
 
     def send(self) -> None:
         """Set off."""
@@ -94,6 +104,9 @@ class Delivery:
         self._answered = True
         if not self._abandoned:
             self._world.agenda.call_after(self._way(), self._return, answer)
+
+    def queued(self, waited_ns: int) -> None:
+        """Ignore what the sender, far away, cannot know."""
 
     def abandon(self) -> None:
         """Give it up: the receiver learns of it when the news has crossed the network."""
@@ -120,7 +133,8 @@ class Delivery:
 class Local:
     """A request handed to the workload beside the proxy, without a network between."""
 
-    __slots__ = ("_hello", "_node", "_port", "_receiver", "_request", "_sender", "_trace")
+    __slots__ = ("_hello", "_node", "_port", "_receiver", "_request", "_sender", "_trace",
+                 "span")  # fmt: skip
 
     def __init__(
         self,
@@ -138,6 +152,7 @@ class Local:
         self._request = request
         self._trace = trace
         self._receiver: Receiver | None = None
+        self.span = sender.span
 
     def send(self) -> None:
         """Hand the request over; the answer may come at once."""
@@ -149,6 +164,11 @@ class Local:
         """Hand the answer over, unless nobody waits for it."""
         if self._sender is not None:
             self._sender.answer(answer)
+
+    def queued(self, waited_ns: int) -> None:
+        """Let the proxy know."""
+        if self._sender is not None:
+            self._sender.queued(waited_ns)
 
     def abandon(self) -> None:
         """Give it up."""

@@ -69,8 +69,10 @@ def play(
     seed: int,
     until_ns: int,
     progress: Callable[[float], None] | None = None,
-) -> None:
+) -> int:
     """Run the clients until `until_ns`, and then whatever is under way to its end.
+
+    Returns how many events it took.
 
     Raises TooManyEventsError, TooManyRequestsError.
     """
@@ -83,4 +85,4 @@ def play(
         budget = world.agenda.advance(until_ns * at // _SLICES, budget)
         if progress is not None:
             progress(at / _SLICES)
-    world.agenda.drain(budget)
+    return MAX_EVENTS - world.agenda.drain(budget)

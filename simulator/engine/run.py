@@ -72,6 +72,7 @@ class Run:
         digest: str,
         duration_ns: int,
         clients: tuple[str, ...],
+        events: int,
     ) -> None:
         self.title = title
         self.seed = seed
@@ -80,6 +81,8 @@ class Run:
         self.duration_ns = duration_ns
         self.version = version("meshdojo")
         self.clients = clients
+        self.events = events
+        """How many the simulation took."""
         self.requests = recorder.requests.read()
         """One row a client's request, by when it was answered; numbers are of `names`."""
         self.hops = recorder.hops.read()

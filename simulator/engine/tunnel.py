@@ -23,8 +23,8 @@ class Tunnel:
     """A connection inside one proxy, from its arrival to its end; each carries one request."""
 
     __slots__ = ("_delivery", "_inside", "_request", "_sender", "_session", "accepted",
-                 "connection", "direction", "ended_ns", "node", "received_ns", "secured",
-                 "trace")  # fmt: skip
+                 "connection", "direction", "ended_ns", "node", "parent", "received_ns", "secured",
+                 "sent_ns", "span", "trace", "waited_ns")  # fmt: skip
 
     protocol: str | None = None
 
@@ -47,6 +47,10 @@ class Tunnel:
         self.trace = trace
         self.received_ns: int = node.world.agenda.now
         self.ended_ns = -1
+        self.span = trace.span()
+        self.parent = sender.span
+        self.sent_ns = -1
+        self.waited_ns = 0
 
     def start(self, connection: Connection, request: Request) -> None:
         """Take the connection with what comes along it."""
@@ -66,6 +70,7 @@ class Tunnel:
         if endpoint is None:
             self._leave(Reset.CONNECTION_TERMINATION)
             return
+        self.sent_ns = self.node.world.agenda.now
         place = self.node, self.direction, endpoint
         self.secured = self.node.greet(self._session.tls)
         # TLS that does not end here goes on as it came.
@@ -87,6 +92,10 @@ class Tunnel:
         else:
             self._session.end()
             self._leave(Reset.CONNECTION_TERMINATION)
+
+    def queued(self, waited_ns: int) -> None:
+        """Take notice of how long the workload let it wait."""
+        self.waited_ns += waited_ns
 
     def disconnect(self) -> None:
         """Take notice that the client has closed the connection."""

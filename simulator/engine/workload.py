@@ -1,8 +1,9 @@
 """What runs behind the proxies: replicas that take their time, stand in line and answer.
 
 A replica works on as many requests at a time as its `concurrency`; others wait, first
-come first served. A request keeps its place while its calls are under way. Nobody tells
-a workload that its client has given up: work once begun is done.
+come first served. A request keeps its place while its calls are under way, unless the
+behaviour says that it `holds` it for the work alone. Nobody tells a workload that its client
+has given up: work once begun is done.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Replica:
 
     def _begin(self, work: Work) -> None:
         self.occupy()
+        work.begun()
         work.status, latency_ns = self._next()
         self.world.agenda.call_after(latency_ns, work.worked)
 
@@ -130,7 +132,8 @@ def _outgoing(call: Call, target: Target, request: Request) -> Request:
 class Work:
     """One request at a workload: its own work, then its calls, then the answer."""
 
-    __slots__ = ("_calls", "_client", "_due_ns", "_replica", "_request", "_trace", "status")
+    __slots__ = ("_calls", "_client", "_due_ns", "_replica", "_request", "_trace", "arrived_ns",
+                 "span", "status")  # fmt: skip
 
     def __init__(self, replica: Replica, request: Request, client: Sender, trace: Trace) -> None:
         self._replica = replica
@@ -139,10 +142,23 @@ class Work:
         self._trace = trace
         self._calls = 0
         self._due_ns: int | None = 0
+        self.arrived_ns = replica.world.agenda.now
+        self.span = client.span
         self.status = 200
+
+    def begun(self) -> None:
+        """Leave the line."""
+        waited_ns = self._replica.world.agenda.now - self.arrived_ns
+        if waited_ns:
+            self._client.queued(waited_ns)
+
+    def queued(self, waited_ns: int) -> None:
+        """Ignore how long a call stood in line elsewhere."""
 
     def worked(self, _: object = None) -> None:
         """Go on with the calls: the work itself is done."""
+        if self._replica.behaviour.holds == "work":
+            self._replica.release()
         self.answer(None)
 
     def answer(self, _: object) -> None:
@@ -176,5 +192,6 @@ class Work:
             self._finish()
 
     def _finish(self, _: object = None) -> None:
-        self._replica.release()
+        if self._replica.behaviour.holds == "request":
+            self._replica.release()
         self._client.answer(self._replica.answer(self.status, self._request))

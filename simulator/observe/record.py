@@ -1,7 +1,7 @@
 """A run's rows: packed as they come, read as columns.
 
-A million requests as objects would take gigabytes. A row is packed into one growing
-byte array and read back as a numpy structured array; names are numbers from `Names`.
+A million requests as objects would take gigabytes. A row is packed into blocks of bytes
+and read back as a numpy structured array; names are numbers from `Names`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 # NaN-free: every column is a whole number, -1 where there is none.
 _FORMATS = {"i8": "q", "i4": "i", "i2": "h", "u1": "B"}
+_BLOCK = 1 << 16
+"""Bytes. One growing array would keep an eighth of itself in reserve."""
 
 
 class Names:
@@ -45,18 +47,23 @@ class Names:
 class Rows:
     """A table that only grows. Columns are `i8`, `i4`, `i2` (signed) or `u1`, by name."""
 
-    __slots__ = ("_bytes", "_columns", "_pack")
+    __slots__ = ("_block", "_columns", "_full", "_pack")
 
     def __init__(self, **columns: str) -> None:
         self._columns = columns
         self._pack = Struct("<" + "".join(_FORMATS[kind] for kind in columns.values())).pack
-        self._bytes = bytearray()
+        self._full: list[bytes] = []
+        self._block = bytearray()
 
     def append(self, *values: int) -> None:
         """Append a row; values in the order of the columns."""
-        self._bytes += self._pack(*values)
+        block = self._block
+        block += self._pack(*values)
+        if len(block) >= _BLOCK:
+            self._full.append(bytes(block))
+            block.clear()
 
     def read(self) -> NDArray[Any]:
         """Return a copy of the rows as a structured array, one field a column."""
         fields = [(name, "<" + kind) for name, kind in self._columns.items()]
-        return np.frombuffer(bytes(self._bytes), dtype=np.dtype(fields))
+        return np.frombuffer(b"".join((*self._full, self._block)), dtype=np.dtype(fields))

@@ -47,7 +47,7 @@ def requests_csv(run: Run) -> str:
     writer.writerow(("request", "client", "start_ns", "duration_ns", "status", "pod", "error"))
     names = [*run.names, ""]
     for row in run.requests.tolist():
-        number, client, start_ns, duration_ns, status, pod, error = row
+        number, start_ns, duration_ns, client, status, pod, error = row
         shown = "" if status < 0 else status
         writer.writerow(
             (number, names[client], start_ns, duration_ns, shown, names[pod], names[error])

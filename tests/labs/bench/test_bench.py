@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labs.bench import UnknownBenchmarkError, chain, mm1, names, run
+from labs.bench import UnknownBenchmarkError, chain, meshes, mm1, names, run
 
 
 def test_results_say_what_was_measured_against_what() -> None:
@@ -15,7 +15,33 @@ def test_results_say_what_was_measured_against_what() -> None:
     assert (result.name, result.unit) == ("engine.mm1", "times SimPy")
     assert result.spread.low <= result.value <= result.spread.high
     assert result.ok == (result.value >= result.target)
+    assert result.baseline is not None
     assert result.baseline.rate > 0
+
+
+def test_what_has_no_peer_says_so() -> None:
+    (result,) = run(["engine.memory-recorded"], scale=0.01)
+
+    assert (result.unit, result.baseline, result.rate) == ("bytes", None, None)
+    assert result.ok == (result.value <= result.target)
+    assert (result.spread.low, result.spread.high) == (result.value, result.value)
+
+
+def test_the_mesh_chain_is_the_chain_with_everything_in_the_way() -> None:
+    seen = meshes.chain(400).run()
+    pods = {name.rpartition("-")[0] for name in seen.names if name.endswith("-0.default")}
+
+    assert pods == {"client", "a", "b", "c"}
+    assert seen.summary.clients[0].figures.success_share == 1
+    # Both sidecars of each of three calls, and the retries now and then.
+    assert 6 <= len(seen.hops) / len(seen.requests) < 6.5
+
+
+def test_many_services_are_all_called() -> None:
+    seen = meshes.services(20, 1, 300).run()
+
+    assert len(seen.services) == 20
+    assert all(client.figures.requests for client in seen.summary.clients)
 
 
 def test_all_are_measured_unless_some_are_named() -> None:

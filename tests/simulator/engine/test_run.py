@@ -167,3 +167,66 @@ def test_labels_without_a_name_are_left_out() -> None:
 )
 def test_the_service_in_a_clusters_name(cluster: str, host: str) -> None:
     assert host_of(cluster) == host
+
+
+def test_a_hop_knows_who_caused_it_and_what_it_waited_for() -> None:
+    seen = scenario(
+        service("a"),
+        deployment("a", "a"),
+        deployment("client", "client"),
+        workloads={"a": {"latency": "10ms", "concurrency": 1}},
+        network={"latency": "1ms"},
+        clients=[
+            {
+                "name": "c",
+                "from": "client.default",
+                "url": "http://a:9080/",
+                "users": 2,
+                "think": "1m",
+            }
+        ],
+        duration="1s",
+    ).run()
+    first, second = (np.sort(seen.hops[seen.hops["request"] == n], order="span") for n in (0, 1))
+
+    assert [rows["parent"].tolist() for rows in (first, second)] == [[-1, 0], [-1, 0]]
+    assert [rows["sent_ns"].tolist() for rows in (first, second)] == [[0, 0], [0, 0]]
+    assert first["waited_ns"].tolist() == [0, 0]
+    assert second["waited_ns"].tolist() == [0, 10 * MS]
+
+
+def test_a_hop_knows_when_its_last_attempt_was_sent() -> None:
+    rule = {
+        "hosts": ["a"],
+        "http": [
+            {
+                "retries": {"attempts": 1, "retryOn": "5xx"},
+                "route": [{"destination": {"host": "a"}}],
+            }
+        ],
+    }
+    seen = scenario(
+        service("a"),
+        deployment("a", "a"),
+        deployment("client", "client"),
+        istio("VirtualService", "a", rule),
+        workloads={"a": {"script": [{"status": 503, "latency": "5ms"}, {"latency": "5ms"}]}},
+        network={"latency": "1ms"},
+        clients=[
+            {
+                "name": "c",
+                "from": "client.default",
+                "url": "http://a:9080/",
+                "users": 1,
+                "think": "1m",
+            }
+        ],
+        duration="1s",
+    ).run()
+    outbound = seen.hops[seen.hops["parent"] == -1]
+    (sent_ns,), (waited_ns,) = outbound["sent_ns"].tolist(), outbound["waited_ns"].tolist()
+
+    assert outbound["attempts"].tolist() == [2]
+    # A first attempt of 7 ms, then the back-off, of at most 25 ms.
+    assert 0 < waited_ns < 25 * MS
+    assert sent_ns == 7 * MS + waited_ns

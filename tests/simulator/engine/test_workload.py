@@ -71,7 +71,14 @@ def test_requests_beyond_the_concurrency_stand_in_line() -> None:
     assert (run.requests["duration_ns"] // MS).tolist() == [10, 10, 20, 20, 30]
 
 
-def test_a_request_keeps_its_place_while_its_calls_are_under_way() -> None:
+@pytest.mark.parametrize(
+    ("holds", "durations_ms"),
+    [
+        pytest.param("request", [10, 20], id="a-request-keeps-its-place-while-calls-are-under-way"),
+        pytest.param("work", [10, 10], id="a-request-leaves-its-place-when-its-work-is-done"),
+    ],
+)
+def test_how_long_a_place_is_held(holds: str, durations_ms: list[int]) -> None:
     run = scenario(
         service("a"),
         service("b"),
@@ -79,7 +86,7 @@ def test_a_request_keeps_its_place_while_its_calls_are_under_way() -> None:
         deployment("b", "b"),
         deployment("client", "client", sidecar=False),
         workloads={
-            "a": {"concurrency": 1, "calls": [{"url": "http://b:9080/"}]},
+            "a": {"concurrency": 1, "holds": holds, "calls": [{"url": "http://b:9080/"}]},
             "b": {"latency": "10ms"},
         },
         network={"latency": "0ms"},
@@ -95,7 +102,7 @@ def test_a_request_keeps_its_place_while_its_calls_are_under_way() -> None:
         duration="1s",
     ).run()
 
-    assert (run.requests["duration_ns"] // MS).tolist() == [10, 20]
+    assert (run.requests["duration_ns"] // MS).tolist() == durations_ms
 
 
 def test_a_queue_of_one_server_waits_as_theory_says() -> None:
