@@ -139,6 +139,11 @@ class _Altered:
         self._sender = sender
         self._status = status
         self._headers = headers
+        self.span = sender.span
+
+    def queued(self, waited_ns: int, /) -> None:
+        """Pass it on."""
+        self._sender.queued(waited_ns)
 
     def answer(self, answer: Answer, /) -> None:
         """Pass it on."""
