@@ -177,5 +177,6 @@ def _print(found: Iterable[Any], table: Table, output: Output, gap: int = 5) -> 
         print_columns(table.columns, table.rows, gap)
         return
     from simulator.envoy_api import format as as_json
+    from simulator.envoy_api import redacted
 
-    print_json([as_json(each) for each in found])
+    print_json([as_json(redacted(each)) for each in found])

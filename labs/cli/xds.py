@@ -61,9 +61,10 @@ def xds(
         print_rich(*(_table(each, listing(translation, each)) for each in kinds))
         return
     from simulator.envoy_api import format as as_json
+    from simulator.envoy_api import redacted
 
     resources = translation.resources.by_kind()
-    found = {str(each): [as_json(one) for one in resources[each]] for each in kinds}
+    found = {str(each): [as_json(redacted(one)) for one in resources[each]] for each in kinds}
     print_json(found if kind is Kind.ALL else found[kind])
 
 

@@ -11,6 +11,7 @@ Errors: SchemaError (a value that Envoy would refuse, with its path).
 from __future__ import annotations
 
 from simulator.envoy_api.read import SchemaError, parse
+from simulator.envoy_api.redact import redacted
 from simulator.envoy_api.resources import Resources
 from simulator.envoy_api.schema import format, has, message, name_of, pack, type_url, unpack
 
@@ -23,6 +24,7 @@ __all__ = [
     "name_of",
     "pack",
     "parse",
+    "redacted",
     "type_url",
     "unpack",
 ]
