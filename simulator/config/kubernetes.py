@@ -32,6 +32,10 @@ def _int_or_text(value: object) -> object:
 IntOrText = Annotated[int | str, BeforeValidator(_int_or_text)]
 
 
+Replicas = Annotated[int, Strict(), Field(ge=0, le=10_000)] | None
+"""Of one workload. Kubernetes takes 2 billion; a simulated mesh has no addresses for them."""
+
+
 class Kubernetes(Spec):
     """A part of a Kubernetes object; `also` are the API's other fields, which are dropped."""
 
@@ -202,7 +206,7 @@ class Deployment(_Workload):
 
     also = "minReadySeconds paused progressDeadlineSeconds revisionHistoryLimit strategy"
 
-    replicas: Annotated[int, Strict(), Field(ge=0)] | None = None
+    replicas: Replicas = None
 
 
 class ReplicaSet(_Workload):
@@ -210,7 +214,7 @@ class ReplicaSet(_Workload):
 
     also = "minReadySeconds"
 
-    replicas: Annotated[int, Strict(), Field(ge=0)] | None = None
+    replicas: Replicas = None
 
 
 class StatefulSet(_Workload):
@@ -221,7 +225,7 @@ class StatefulSet(_Workload):
         "revisionHistoryLimit updateStrategy volumeClaimTemplates"
     )
 
-    replicas: Annotated[int, Strict(), Field(ge=0)] | None = None
+    replicas: Replicas = None
     service_name: Text = ""
 
 
