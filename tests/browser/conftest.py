@@ -24,9 +24,12 @@ _FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield Chromium; skip with a reason where it, or the built page, is missing."""
+    """Yield Chromium; skip with a reason where it, or the built page, is missing.
+
+    No longer than a module: while Playwright is there, no other loop can run in its process.
+    """
     missing = [
         what
         for what, there in (

@@ -12,7 +12,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
 from labs.catalogue import lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("browser"),
+]
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
