@@ -23,9 +23,9 @@ _FIDELITY_HEAD = """\
 The real Envoy decides: where the two differ, the simulator is wrong. What is listed here is known.
 Everything else is compared by tests on the same configuration, byte for byte.
 
-A field that is accepted without effect is never passed over in silence: `meshdojo analyze`,
-`probe` and `simulate` name it in a `not-simulated` finding, and the page of the lab shows it where
-it stands.
+A field that is accepted without effect is named: `meshdojo analyze`, `probe` and `simulate` do so
+in a `not-simulated` finding, and the page of the lab shows it where it stands. Where that is not so
+yet, the entry below says so.
 
 This page is made from `fidelity.yaml` by `make docs`.
 """
