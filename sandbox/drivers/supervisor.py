@@ -4,7 +4,8 @@ A program of its own, started by path with `python -I -S` (standard library alon
 one thread). It reads one JSON plan from standard input, starts the processes, tells
 what becomes of them as JSON lines, and ends all of them when its input closes
 (its owner stopped, or was killed), when told by a signal, or at the deadline. Each
-process has a group of its own and is killed by the kernel should the supervisor die.
+process has a group of its own and is killed by the kernel should the supervisor die;
+what a process forked becomes the supervisor's own when that process ends, to wait for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _LOOK_UP_S = 1.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -76,6 +78,9 @@ class Supervisor:
                 os.killpg(each.pid, signal.SIGKILL)
         for each in self._running.values():
             each.wait()
+        with contextlib.suppress(ChildProcessError):  # until none is left, forked ones included
+            while True:
+                os.wait()
         if not (self._run_dir / "failed").exists():
             shutil.rmtree(self._run_dir, ignore_errors=True)
 
@@ -97,6 +102,7 @@ def main() -> None:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     supervisor = Supervisor(json.loads(_first_line()))
     try:
         supervisor.start()
