@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from simulator.envoy.commands import Attempt, Call, Finish, Queued, Wait
+
 
 class State(StrEnum):
     """Where a stream stands."""
@@ -62,6 +64,16 @@ TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
     State.BACKING_OFF: {Event.RESUME: _ATTEMPT, Event.TIMEOUT: _END, Event.DISCONNECT: _END},
     State.DONE: {event: _END for event in Event if event is not Event.START},
 }
+
+
+REACHED: Mapping[type, State] = {
+    Wait: State.BACKING_OFF,
+    Call: State.ASKING,
+    Queued: State.QUEUED,
+    Attempt: State.AWAITING,
+    Finish: State.DONE,
+}
+"""Where a command leaves a stream; a `Wait` that a filter asks for, in `DELAYED`."""
 
 
 class UnexpectedEventError(RuntimeError):

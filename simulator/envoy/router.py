@@ -1,0 +1,291 @@
+"""The last filter: it sends a routed request upstream, as often as its route allows.
+
+The router answers each event with what is to be done next. A stream owns it, and decides
+which event may come when; it is also who is answered (`Downstream`).
+
+Models    envoy.extensions.filters.http.router.v3.Router, RouteAction
+Follows   envoy/source/common/router/{router.cc,upstream_request.cc}
+Leaves    hedging, mirrors, internal redirects, resets of a response that has begun
+          (docs/fidelity.md#router)
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from simulator.envoy import retry, timeout
+from simulator.envoy.balance import Pick
+from simulator.envoy.choice import Choice
+from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response, Wait
+from simulator.envoy.filters.passing import Passing
+from simulator.envoy.filters.router_config import RouterConfig
+from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
+from simulator.envoy.headers import finalize_request
+from simulator.envoy.local_reply import told_of_reset
+from simulator.envoy.outgoing import addressed, counted, repeated
+from simulator.envoy.outlier import Result, status_of
+from simulator.envoy.pool import Client, Overflow
+from simulator.envoy.request import Request
+from simulator.envoy.route import RouteMatch
+from simulator.envoy.timeout import MILLISECOND, Timeouts
+from simulator.envoy.upstream import Upstream
+from simulator.envoy.upstream_request import UpstreamRequest
+
+_ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
+
+
+class Downstream(Protocol):
+    """Whoever a router answers; it also waits for connections in the router's name."""
+
+    def answer(
+        self, status: int, body: str, flag: str, details: str, headers: Headers = ()
+    ) -> Finish:
+        """End with an answer of the proxy's own."""
+        ...
+
+    def forward(self, response: Response) -> Finish:
+        """End with an endpoint's response."""
+        ...
+
+    def flag(self, flag: str) -> None:
+        """Set a response flag."""
+        ...
+
+
+class Router:
+    """One request on its way upstream."""
+
+    __slots__ = (
+        "_choice", "_complete_at", "_downstream", "_match", "_options", "_reasons", "_retry",
+        "_sent", "_timeout_status", "_timeouts", "_upstreams", "attempts", "passing",
+        "sending", "sent_request", "timeout_ns",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        options: RouterConfig,
+        passing: Passing,
+        match: RouteMatch,
+        choice: Choice,
+        downstream: Downstream,
+    ) -> None:
+        self.passing = passing
+        self.attempts = 0
+        self.timeout_ns = 0
+        """The route's time-out, counted from the first attempt; 0: none."""
+        self.sending: UpstreamRequest | None = None
+        """The attempt under way, or the last one."""
+        self.sent_request: Request | None = None
+        """The last request that went upstream."""
+        self._options = options
+        self._match = match
+        self._upstreams = passing.upstreams
+        self._reasons = passing.reasons
+        self._choice = choice
+        self._downstream = downstream
+        self._complete_at = 0
+        self._retry: retry.RetryState | None = None
+        self._timeouts = Timeouts(route_ms=0, per_try_ms=0)
+        self._timeout_status = 504
+        self._sent = False
+
+    def start(self, now: int, upstream: Upstream) -> Command:
+        """Send the request, for the first time."""
+        match, info = self._match, self.passing.info
+        self._complete_at = now
+        request = self._finalize()
+        if first(request.headers, _ALT_RESPONSE) is not None:
+            self._timeout_status = 204
+            request = with_headers(request, without(request.headers, {_ALT_RESPONSE}))
+        resources = upstream.resources(match.route.priority)
+        self._retry = retry.start(match.route.retry_policy, request, resources)
+        self.passing.request = retry.consume(request)
+        self._choice.hash(match.route.hash_policy, upstream, self.passing.request, info)
+        if self._reasons is not None:
+            if upstream.hashes:
+                self._reasons.hash(self._choice.hashed, match.route.field)
+            self._reasons.timeouts(self._timeouts, match.route.field)
+        return self.attempt(now)
+
+    def _finalize(self) -> Request:
+        """Return the request as the route has it sent, but for what each attempt adds."""
+        match, options = self._match, self._options
+        self._timeouts, request = timeout.decide(
+            match.route, self.passing.request, respect_expected=options.respect_expected_rq_timeout
+        )
+        self.timeout_ns = self._timeouts.route_ms * MILLISECOND
+        # The router's own headers come first, so that header formats can speak of them.
+        suppress = options.suppress_envoy_headers
+        request = timeout.announce(self._timeouts, request, 0, suppress=suppress)
+        if match.virtual_host.include_request_attempt_count:
+            request = counted(request, 1)
+        return finalize_request(match, request, info=self.passing.info, keep_original=not suppress)
+
+    def attempt(self, now: int) -> Command:
+        """Send the request to a host, for the first or another time."""
+        match, reasons = self._match, self._reasons
+        again = self.attempts > 0
+        self.attempts += 1
+        # A cluster may have been removed while a retry was waiting.
+        upstream = self._upstreams.get(match.cluster or "")
+        trail: list[Pick] | None = [] if reasons is not None else None
+        host = None
+        if upstream is not None:
+            retries = self._retry if again else None
+            host = self._choice.host(now, upstream, self.passing.request, retries, trail)
+        if upstream is None or host is None:
+            if reasons is not None and upstream is not None:
+                reasons.no_host(upstream)
+            return self._downstream.answer(503, "no healthy upstream", "UH", "no_healthy_upstream")
+        if again:
+            elapsed_ms = (now - self._complete_at) // MILLISECOND
+            shown = None if self._options.suppress_envoy_headers else self._timeouts
+            self.passing.request = repeated(
+                self.passing.request, match, self.attempts, elapsed_ms, shown
+            )
+        if reasons is not None:
+            reasons.attempt(self.attempts, upstream, host, trail or [])
+        self.sending = UpstreamRequest(upstream, host, match.route.priority)
+        return self._connected(now, self.sending, self.sending.connect(self._downstream))
+
+    def on_turn(self, now: int, outcome: Client | Overflow | Reset) -> Command:
+        """Take the end of waiting for a connection."""
+        sending = self.sending
+        assert sending is not None, "only an attempt waits"
+        sending.take(outcome)
+        return self._connected(now, sending, outcome)
+
+    def on_response(self, now: int, response: Response) -> Command:
+        """Take an attempt's response."""
+        status = status_of(response.status, first(response.headers, "grpc-status"))
+        self.end_attempt(now, Result.ANSWERED, status)
+        again = self._try_again(
+            now,
+            self._retry.on_headers(response, self.passing.draws) if self._retry else None,
+            f"the response {response.status}",
+        )
+        return again or self._forward(now, response)
+
+    def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command:
+        """Take the end of an attempt without a response; the transport may say why."""
+        self.end_attempt(now, Result.FAILED, failure=reason)
+        return self._after_reset(now, reason, transport_failure)
+
+    def on_per_try_timeout(self, now: int) -> Command:
+        """Give up an attempt that took too long."""
+        self.end_attempt(now, Result.TIMED_OUT, self._timeout_status, Reset.LOCAL_RESET)
+        self._sent = True
+        again = self._try_again(
+            now,
+            self._retry.on_reset(Reset.LOCAL_RESET, self.passing.draws, sent=True)
+            if self._retry
+            else None,
+            f"no response within {self._timeouts.per_try_ms} ms",
+        )
+        return again or self._time_out("upstream_per_try_timeout")
+
+    def on_timeout(self, now: int) -> Finish:
+        """Give up the request, which took too long."""
+        self.end_attempt(now, Result.TIMED_OUT, self._timeout_status, Reset.LOCAL_RESET)
+        return self._time_out("response_timeout")
+
+    def release(self) -> None:
+        """Give back what a request holds beyond its attempts."""
+        if self._retry is not None:
+            self._retry.release()
+
+    def end_attempt(
+        self,
+        now: int,
+        result: Result | None,
+        status: int | None = None,
+        failure: Reset | None = None,
+    ) -> None:
+        """Give back what an attempt holds, if one is under way; tell what became of it."""
+        if self.sending is None:
+            return
+        if result is not None:
+            self.sending.report(now, self.passing.draws, result, status)
+        self.sending.end(self._downstream, failure)
+
+    def _connected(
+        self, now: int, sending: UpstreamRequest, outcome: Client | Overflow | Reset | None
+    ) -> Command:
+        """Send the request over its connection, if it has one."""
+        match, upstream, reasons = self._match, sending.upstream, self._reasons
+        if isinstance(outcome, Reset):
+            sending.report(now, self.passing.draws, Result.FAILED)
+            return self._after_reset(now, outcome, "")
+        if isinstance(outcome, Overflow):
+            if reasons is not None:
+                limits = upstream.resources(match.route.priority).limits
+                reasons.overflow(upstream.cluster, outcome, limits)
+            return self._after_reset(now, Reset.OVERFLOW, "")
+        if outcome is None:
+            if reasons is not None:
+                reasons.queued(upstream.cluster, match.route.priority)
+            return Queued()
+        sending.report(now, self.passing.draws, Result.CONNECTED)
+        request = self.passing.request
+        if match.route.host_rewrite.automatic:
+            keep = not self._options.suppress_envoy_headers
+            request = addressed(request, sending.host.endpoint, match, keep_original=keep)
+        self.sent_request = request
+        return Attempt(
+            number=self.attempts,
+            cluster=upstream.cluster.name,
+            endpoint=sending.host.endpoint,
+            request=request,
+            per_try_timeout_ns=self._timeouts.per_try_ms * MILLISECOND or None,
+            connect_timeout_ns=upstream.cluster.connect_timeout_ns,
+            tls=upstream.cluster.tls(sending.host.endpoint),
+            alpn=self.passing.info.alpn,
+        )
+
+    def _try_again(self, now: int, verdict: retry.Yes | retry.No | None, event: str) -> Wait | None:
+        """Return the wait before a retry, if one follows; note why none does."""
+        if verdict is None:
+            return None
+        if self._reasons is not None and verdict is not retry.No.NOT_RETRIABLE:
+            assert self._retry is not None, "there is a verdict"
+            self._reasons.retry(verdict, event, self._retry.policy.field)
+        if isinstance(verdict, retry.Yes):
+            return Wait(until_ns=now + verdict.delay_ns)
+        if verdict is retry.No.LIMIT_EXCEEDED:
+            self._downstream.flag("URX")
+        elif verdict is retry.No.OVERFLOW:
+            self._downstream.flag("UO")
+        return None
+
+    def _after_reset(self, now: int, reason: Reset, transport_failure: str) -> Command:
+        if reason not in retry.CONNECT_FAILURES and reason is not Reset.OVERFLOW:
+            self._sent = True
+        again = self._try_again(
+            now,
+            self._retry.on_reset(reason, self.passing.draws, sent=self._sent)
+            if self._retry
+            else None,
+            f"the reset ({reason.value})",
+        )
+        if again is not None:
+            return again
+        overloaded: Headers = ()
+        if reason is Reset.OVERFLOW and not self._options.suppress_envoy_headers:
+            overloaded = (("x-envoy-overloaded", "true"),)
+        told = told_of_reset(reason, transport_failure, retried=self.attempts > 1)
+        return self._downstream.answer(told.status, told.body, told.flag, told.details, overloaded)
+
+    def _time_out(self, details: str) -> Finish:
+        body = "upstream request timeout" if self._timeout_status == 504 else ""
+        return self._downstream.answer(self._timeout_status, body, "UT", details)
+
+    def _forward(self, now: int, response: Response) -> Finish:
+        """Hand an endpoint's response on."""
+        headers = response.headers
+        if not self._options.suppress_envoy_headers:
+            spent_ms = (now - self._complete_at) // MILLISECOND
+            headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
+        headers = (*headers, *self._choice.set_cookies)
+        return self._downstream.forward(
+            Response(status=response.status, headers=headers, body=response.body)
+        )
