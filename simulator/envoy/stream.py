@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TypeVar
 
 from simulator.envoy.access_log import Record
 from simulator.envoy.choice import Choice, ask
@@ -37,6 +38,8 @@ from simulator.envoy.routing import route_of
 from simulator.envoy.states import REACHED, TRANSITIONS, Event, State, UnexpectedEventError
 from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import Node
+
+Reached = TypeVar("Reached", bound=Command)
 
 
 class Stream:
@@ -140,13 +143,13 @@ class Stream:
             return None
         return self._reach(self._routed.on_per_try_timeout(now))
 
-    def on_timeout(self, now: int) -> Command | None:
+    def on_timeout(self, now: int) -> Finish | None:
         """Give up the request, which took too long."""
         if not self._take(Event.TIMEOUT):
             return None
         return self._reach(self._routed.on_timeout(now))
 
-    def on_disconnect(self, now: int) -> Command | None:
+    def on_disconnect(self, now: int) -> Finish | None:
         """Give up the request, whose client is gone."""
         if not self._take(Event.DISCONNECT):
             return None
@@ -335,7 +338,7 @@ class Stream:
             raise UnexpectedEventError(message)
         return self.state is not State.DONE
 
-    def _reach(self, command: Command) -> Command:
+    def _reach(self, command: Reached) -> Reached:
         """Note where a command leaves the stream."""
         if isinstance(command, Wait) and self._router is None:
             self.state = State.DELAYED
