@@ -17,7 +17,8 @@ from typing import Any, Self
 import grpc
 
 from simulator.envoy_api import Resources, message, pack
-from simulator.istiod.discovery import Request, Response, Session, Status
+from simulator.envoy_api.discovery import Request, Response
+from simulator.istiod.discovery import Session, Status
 
 _log = logging.getLogger(__name__)
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"

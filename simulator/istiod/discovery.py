@@ -16,49 +16,10 @@ from enum import StrEnum
 from typing import Any
 
 from simulator.envoy_api import Resources
-
-TYPE_URLS = {
-    "clusters": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
-    "endpoints": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
-    "listeners": "type.googleapis.com/envoy.config.listener.v3.Listener",
-    "routes": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
-    "secrets": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-}
-"""By kind, in the order of a push: a resource comes before what names it."""
+from simulator.envoy_api.discovery import KINDS, TYPE_URLS, Request, Response, resource_name
 
 _WILDCARD = frozenset({"clusters", "listeners"})
 """State of the world: every response of these kinds holds all resources."""
-
-_KINDS = {url: kind for kind, url in TYPE_URLS.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A DiscoveryRequest: a subscription, an ACK or a NACK."""
-
-    type_url: str
-    version: str = ""
-    """The version that the proxy holds; the last one that it accepted."""
-    nonce: str = ""
-    """Of the response that this answers; empty for the first request of a kind."""
-    names: tuple[str, ...] = ()
-    error: str | None = None
-    """Why the response was refused: then this is a NACK."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """A DiscoveryResponse to send."""
-
-    kind: str
-    version: str
-    nonce: str
-    resources: tuple[Any, ...]
-
-    @property
-    def type_url(self) -> str:
-        """Return the type URL of the kind."""
-        return TYPE_URLS[self.kind]
 
 
 class Sync(StrEnum):
@@ -113,7 +74,7 @@ class Session:
 
         Raises ValueError for a type that istiod does not serve.
         """
-        kind = _KINDS.get(request.type_url)
+        kind = KINDS.get(request.type_url)
         if kind is None:
             message = f"istiod does not serve {request.type_url}"
             raise ValueError(message)
@@ -209,10 +170,6 @@ def _status(subscription: _Subscription | None) -> Status:
 
 def _by_name(resources: Resources) -> dict[str, dict[str, Any]]:
     return {
-        kind: {_name(kind, value): value for value in values}
+        kind: {resource_name(kind, value): value for value in values}
         for kind, values in resources.by_kind().items()
     }
-
-
-def _name(kind: str, value: Any) -> str:  # noqa: ANN401 - a message made at run time
-    return str(value.cluster_name if kind == "endpoints" else value.name)

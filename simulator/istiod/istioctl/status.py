@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulator.envoy_api import Resources
+from simulator.envoy_api.discovery import TYPE_URLS, Request
 from simulator.istiod import names
-from simulator.istiod.discovery import TYPE_URLS, Request, Session, Status, Sync
+from simulator.istiod.discovery import Session, Status, Sync
 from simulator.istiod.istioctl.table import Table
 
 _KINDS = {"CDS": "clusters", "LDS": "listeners", "EDS": "endpoints", "RDS": "routes"}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from simulator.envoy_api import Resources, parse
-from simulator.istiod.discovery import TYPE_URLS, Request, Response, Session, Sync
+from simulator.envoy_api.discovery import TYPE_URLS, Request, Response
+from simulator.istiod.discovery import Session, Sync
 
 CLUSTER = "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "envoy.config.endpoint.v3.ClusterLoadAssignment"
