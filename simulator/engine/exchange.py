@@ -16,6 +16,7 @@ from simulator.envoy.commands import (
     Attempt,
     Call,
     Command,
+    Copy,
     Finish,
     Queued,
     Reset,
@@ -162,7 +163,10 @@ class Crossing(Protocol):
 
 
 class Passage:
-    """An HTTP request inside one proxy, from its arrival to its end."""
+    """An HTTP request inside one proxy, from its arrival to its end.
+
+    A copy of a request is another passage, which nobody waits for and nobody is told of.
+    """
 
     __slots__ = ("_attempt_timer", "_delivery", "_question", "_route_timer", "_sender", "accepted",
                  "connection", "direction", "ended_ns", "finish", "node", "parent", "received_ns",
@@ -171,8 +175,15 @@ class Passage:
     protocol: str | None = "HTTP/1.1"
 
     def __init__(
-        self, node: ProxyNode, direction: str, accepted: Accepted, sender: Sender, trace: Trace
+        self,
+        node: ProxyNode,
+        direction: str,
+        accepted: Accepted,
+        sender: Sender | None,
+        trace: Trace,
+        original: Passage | None = None,
     ) -> None:
+        """`original` is the one that this is a copy of; it has no sender."""
         self._sender = sender
         self._delivery: Delivery | Local | None = None
         self._question: Question | None = None
@@ -187,8 +198,8 @@ class Passage:
         self.ended_ns = -1
         self.finish: Finish | None = None
         self.secured: Hello | None = None
-        self.span = trace.span()
-        self.parent = sender.span
+        self.span: int = trace.span() if original is None else original.span
+        self.parent = sender.span if sender is not None else self.span
         self.sent_ns = -1
         self.waited_ns = 0
 
@@ -207,6 +218,15 @@ class Passage:
             connection=connection,
         )
         self._obey(self.stream.start(self.received_ns))
+
+    def _copy(self, copy: Copy) -> None:
+        """Send a copy of the request on a way of its own."""
+        node = self.node
+        assert self.accepted.http is not None, "only HTTP is copied"
+        passage = Passage(node, self.direction, self.accepted, None, self.trace, self)
+        passage.connection = self.connection
+        passage.stream = node.proxy.copy(copy, self.accepted.http.router, node.chance.begin())
+        passage._obey(passage.stream.start(passage.received_ns))
 
     def answer(self, answer: Answer) -> None:
         """Take what came of an attempt."""
@@ -271,6 +291,9 @@ class Passage:
         elif isinstance(command, Queued):
             self._start_route_timer()
             self.node.queued[self.stream] = self
+        copies = self.node.proxy.copies
+        while copies:
+            self._copy(copies.popleft())
         if self.node.proxy.turns:
             self.node.settle()
 
@@ -333,6 +356,8 @@ class Passage:
         self.node.queued.pop(self.stream, None)
         self.finish = finish
         self.ended_ns = world.agenda.now
+        if self._sender is None:
+            return
         world.leave(self)
         if finish.response is not None:
             self._sender.answer(finish.response)

@@ -58,7 +58,7 @@ class ProxyNode:
     def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
         self.world = world
         self.pod = pod
-        self.proxy = Proxy(config, pod.ref)
+        self.proxy = Proxy(config, pod.ref, address=pod.ip)
         self.chance = ProxyChance(seed, f"proxy {pod.ref}")
         self.queued: dict[Stream, Passage] = {}
         """Requests that wait for a connection."""

@@ -12,6 +12,9 @@ tells the stream what happened by calling the event of that name, with the time:
   route's timer counts from here, too.
 - `Finish`: answer the client, cancel all that is under way; call nothing more.
 
+A command may leave `Copy`s in the proxy's `copies`: requests to be sent beside it, each
+with a stream of its own, whose answer nobody awaits.
+
 An attempt that a command follows (a retry, or the end) is over: its late events are not
 reported any more.
 `on_timeout` (the route's timer, `Stream.timeout_ns`) and `on_disconnect` may come at
@@ -105,6 +108,16 @@ class Attempt:
     """What the handshake offers, where a filter has said so."""
     connect_timeout_ns: int
     """How long connecting may take; then `on_reset(CONNECTION_TIMEOUT)`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Send a copy of a request to another cluster; its stream is `Proxy.copy`."""
+
+    cluster: str
+    request: Request
+    timeout_ns: int
+    """As long as the request may take that it is a copy of; 0: for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,11 +44,11 @@ def finalize_request(
     """
     current = request
     if match.weighted is not None:
-        current = _mutated(match.weighted.request_headers, current, match, info)
+        current = mutated(match.weighted.request_headers, current, match, info)
         if match.weighted.host_rewrite:
             current = replace(current, authority=match.weighted.host_rewrite)
     for level in _levels(match, "request_headers"):
-        current = _mutated(level, current, match, info)
+        current = mutated(level, current, match, info)
     current = _with_host(match, current, info, keep=keep_original)
     return _with_path(match, current, info, keep=keep_original)
 
@@ -106,9 +106,8 @@ def _facts(
     )
 
 
-def _mutated(
-    mutations: Mutations, request: Request, match: RouteMatch, info: StreamInfo
-) -> Request:
+def mutated(mutations: Mutations, request: Request, match: RouteMatch, info: StreamInfo) -> Request:
+    """Return the request after what one level removes and adds."""
     if not mutations:
         return request
     request = replace(request, headers=without(request.headers, mutations.remove))

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
+from simulator.envoy import mirror
 from simulator.envoy.cluster import Cluster
+from simulator.envoy.commands import Copy
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters.lasting import EPOCH_NS, Lasting
+from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.listener import accept as accept_connection
@@ -28,15 +31,21 @@ from simulator.envoy.upstream import Upstream
 class Proxy:
     """One Envoy. It decides; whoever drives it waits, sends and draws."""
 
-    def __init__(self, config: Config, name: str, *, epoch_ns: int = EPOCH_NS) -> None:
+    def __init__(
+        self, config: Config, name: str, *, epoch_ns: int = EPOCH_NS, address: str = ""
+    ) -> None:
         self.name = name
         """`POD.NAMESPACE`"""
+        self.address = address
+        """Its own, which it tells of in requests of its own; empty: it does not."""
         self.config = config
         self.turns: deque[Turn[Stream]] = deque()
         """Streams whose waiting for a connection has ended; to be emptied after each event."""
         self.upstreams: dict[str, Upstream] = {}
         """By cluster name, with what is under way to each."""
         self._lasting = Lasting(epoch_ns)
+        self.copies = self._lasting.copies
+        """Requests to be sent by a stream of `copy`; to be emptied after each event."""
         self._connections = Connections()
         self.update(config)
 
@@ -81,6 +90,21 @@ class Proxy:
             connection=connection,
             explain=explain,
             forced=forced or NOTHING_FORCED,
+        )
+
+    def copy(
+        self, copy: Copy, router: RouterConfig, draws: Draws, *, explain: bool = False
+    ) -> Stream:
+        """Return the machine for a copy that a chain with this `router` has made."""
+        return Stream(
+            mirror.chain(router),
+            mirror.own(copy.request, self.address),
+            draws,
+            routes={},
+            upstreams=self.upstreams,
+            lasting=self._lasting,
+            explain=explain,
+            match=mirror.bare_route(copy),
         )
 
     def session(

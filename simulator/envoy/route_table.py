@@ -77,6 +77,10 @@ class Mirror:
     runtime_key: str
     suffix_host: bool
     """Whether `-shadow` is appended to the mirrored request's host."""
+    host_rewrite: str
+    """What the copy's host is, instead; empty: no other."""
+    request_headers: tuple[Mutations, ...]
+    """What is changed in the copy, in order."""
     field: FieldRef
 
 

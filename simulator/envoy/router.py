@@ -5,7 +5,7 @@ which event may come when; it is also who is answered (`Downstream`).
 
 Models    envoy.extensions.filters.http.router.v3.Router, RouteAction
 Follows   envoy/source/common/router/{router.cc,upstream_request.cc}
-Leaves    hedging, mirrors, internal redirects, resets of a response that has begun
+Leaves    hedging, internal redirects, resets of a response that has begun
           (docs/fidelity.md#router)
 """
 
@@ -22,6 +22,7 @@ from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.headers import finalize_request
 from simulator.envoy.local_reply import told_of_reset
+from simulator.envoy.mirror import copies
 from simulator.envoy.outgoing import addressed, counted, repeated
 from simulator.envoy.outlier import Result, status_of
 from simulator.envoy.pool import Client, Overflow
@@ -105,7 +106,11 @@ class Router:
             if upstream.hashes:
                 self._reasons.hash(self._choice.hashed, match.route.field)
             self._reasons.timeouts(self._timeouts, match.route.field)
-        return self.attempt(now)
+        command = self.attempt(now)
+        if self.sending is not None and match.route.mirrors:
+            # Even where a circuit breaker has refused the request itself.
+            self.passing.lasting.copies.extend(copies(self.passing, match, self.timeout_ns))
+        return command
 
     def _finalize(self) -> Request:
         """Return the request as the route has it sent, but for what each attempt adds."""

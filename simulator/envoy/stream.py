@@ -22,7 +22,7 @@ from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import chain as filter_chain
 from simulator.envoy.filters.lasting import Lasting
-from simulator.envoy.filters.passing import Ask, Hold, Passing
+from simulator.envoy.filters.passing import Ask, Find, Hold, Passing
 from simulator.envoy.header_map import Headers, replaced
 from simulator.envoy.headers import finalize_response, respond
 from simulator.envoy.http import HttpChain
@@ -57,10 +57,12 @@ class Stream:
         connection: Connection | None = None,
         explain: bool = False,
         forced: Forced = NOTHING_FORCED,
+        match: RouteMatch | None = None,
     ) -> None:
         """Prepare; nothing happens before `start`.
 
-        `upstreams` may change while the stream lives, as clusters come and go.
+        `upstreams` may change while the stream lives, as clusters come and go. Where a
+        `match` is given, the request is the proxy's own and takes that route.
         """
         self.state = State.NEW
         self.flags: list[str] = []
@@ -75,7 +77,7 @@ class Stream:
         self._info = PLAIN
         self._forced = forced
         self._reasons = Reasons() if explain else None
-        self._match: RouteMatch | NoRoute | None = None
+        self._match: RouteMatch | NoRoute | None = match
         self._passing: Passing | None = None
         self._upstream: Upstream | None = None
         self._router: Router | None = None
@@ -210,6 +212,9 @@ class Stream:
         return self._router
 
     def _begin(self, now: int) -> Command:
+        given = self._match
+        if given is not None:
+            return self._pass(now, self._request, lambda _request, _info: given)
         refusal = authorize(self._chain.network_filters, self._connection)
         if refusal is not None:
             if self._reasons is not None:
@@ -231,20 +236,24 @@ class Stream:
         find = partial(
             route_of, table, random=draws.stream, cluster=forced.cluster, explain=explain
         )
+        return self._pass(now, admitted.request, find)
+
+    def _pass(self, now: int, request: Request, find: Find) -> Command:
+        """Send a request through the filters, on the route that `find` finds."""
+        self._match = find(request, self._info)
         self._passing = Passing(
-            request=admitted.request,
+            request=request,
             info=self._info,
-            match=find(admitted.request, self._info),
+            match=self._match,
             find=find,
-            draws=draws,
+            draws=self._draws,
             lasting=self._lasting,
-            forced=forced,
+            forced=self._forced,
             flags=self.flags,
             reasons=self._reasons,
             field=self._chain.field,
             upstreams=self._upstreams,
         )
-        self._match = self._passing.match
         if isinstance(self._match, RouteMatch):
             self._upstream = self._upstreams.get(self._match.cluster or "")
         if self._reasons is not None:

@@ -17,7 +17,7 @@ from simulator.envoy.compile.fields import (
     regex,
 )
 from simulator.envoy.compile.filters import per_filter
-from simulator.envoy.compile.mutations import format_string, mutations
+from simulator.envoy.compile.mutations import format_string, header_mutations, mutations
 from simulator.envoy.rejected import Rejected, Scope
 from simulator.envoy.rewrite import (
     DirectResponse,
@@ -244,11 +244,10 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - protobuf
 
 def mirror(message: Any, scope: Scope) -> Mirror:  # noqa: ANN401 - protobuf
     """Compile a RequestMirrorPolicy."""
-    scope.skip("", "the copy is not sent")
     scope.only(
         message,
-        """cluster cluster_header runtime_fraction trace_sampled
-        disable_shadow_host_suffix_append""",
+        """cluster cluster_header runtime_fraction trace_sampled disable_shadow_host_suffix_append
+        request_headers_mutations host_rewrite_literal""",
     )
     if message.cluster and message.cluster_header:
         raise scope.reject(
@@ -271,6 +270,8 @@ def mirror(message: Any, scope: Scope) -> Mirror:  # noqa: ANN401 - protobuf
         denominator=denominator,
         runtime_key=key,
         suffix_host=not message.disable_shadow_host_suffix_append,
+        host_rewrite=header_text(message, "host_rewrite_literal", scope),
+        request_headers=header_mutations(message, "request_headers_mutations", scope),
         field=scope.ref,
     )
 

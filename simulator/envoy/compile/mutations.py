@@ -1,6 +1,7 @@
 """Compile header changes.
 
-Models    envoy.config.core.v3.HeaderValueOption
+Models    envoy.config.core.v3.HeaderValueOption,
+          envoy.config.common.mutation_rules.v3.HeaderMutation
 Follows   envoy/source/common/router/header_parser.cc
 """
 
@@ -87,3 +88,18 @@ def header_value_option(message: Any, scope: Scope) -> Add:  # noqa: ANN401 - pr
         keep_empty=bool(message.keep_empty_value),
         field=scope.ref,
     )
+
+
+def header_mutations(message: Any, name: str, scope: Scope) -> tuple[Mutations, ...]:  # noqa: ANN401
+    """Compile a list of HeaderMutation, each a step of its own."""
+    return tuple(_step(one, scope.at(name, at)) for at, one in enumerate(getattr(message, name)))
+
+
+def _step(message: Any, scope: Scope) -> Mutations:  # noqa: ANN401 - protobuf
+    match message.WhichOneof("action"):
+        case "remove":
+            return Mutations(remove=(message.remove.lower(),))
+        case "append":
+            return Mutations(add=(header_value_option(message.append, scope.at("append")),))
+    scope.skip("", "no header is removed")
+    return Mutations()

@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator.envoy.compile.fields import runtime_fraction, token_bucket
 from simulator.envoy.compile.matchers import header_matcher
-from simulator.envoy.compile.mutations import header_value_option, header_value_options
+from simulator.envoy.compile.mutations import header_mutations, header_value_options
 from simulator.envoy.compile.strings import string_matcher
 from simulator.envoy.filters.small_config import (
     BufferConfig,
@@ -22,7 +22,6 @@ from simulator.envoy.filters.small_config import (
     SetMetadata,
     SetMetadataConfig,
 )
-from simulator.envoy.mutation import Mutations
 from simulator.envoy.rejected import Scope
 from simulator.envoy_api import format as as_json
 
@@ -80,24 +79,10 @@ def header_mutation(message: Any, scope: Scope) -> HeaderMutationConfig:  # noqa
     inner = scope.at("mutations")
     inner.only(message.mutations, "request_mutations response_mutations")
     return HeaderMutationConfig(
-        request=_steps(message.mutations, "request_mutations", inner),
-        response=_steps(message.mutations, "response_mutations", inner),
+        request=header_mutations(message.mutations, "request_mutations", inner),
+        response=header_mutations(message.mutations, "response_mutations", inner),
         most_specific_wins=bool(getattr(message, "most_specific_header_mutations_wins", False)),
     )
-
-
-def _steps(message: Any, name: str, scope: Scope) -> tuple[Mutations, ...]:  # noqa: ANN401
-    return tuple(_step(one, scope.at(name, at)) for at, one in enumerate(getattr(message, name)))
-
-
-def _step(message: Any, scope: Scope) -> Mutations:  # noqa: ANN401 - protobuf
-    match message.WhichOneof("action"):
-        case "remove":
-            return Mutations(remove=(message.remove.lower(),))
-        case "append":
-            return Mutations(add=(header_value_option(message.append, scope.at("append")),))
-    scope.skip("", "no header is removed")
-    return Mutations()
 
 
 def health_check(message: Any, scope: Scope) -> HealthCheckConfig:  # noqa: ANN401 - protobuf

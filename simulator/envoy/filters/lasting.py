@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+
+from simulator.envoy.commands import Copy
 from simulator.envoy.filters.active_faults import ActiveFaults
 from simulator.envoy.token_bucket import Bucket, TokenBucket
 from simulator.observe.explain import FieldRef
@@ -16,6 +19,8 @@ class Lasting:
     def __init__(self, epoch_ns: int = EPOCH_NS) -> None:
         self.epoch_ns = epoch_ns
         self.faults = ActiveFaults()
+        self.copies: deque[Copy] = deque()
+        """Requests to be sent beside those that the router has sent."""
         self._buckets: dict[FieldRef, TokenBucket] = {}
 
     def bucket(self, field: FieldRef, bucket: Bucket) -> TokenBucket:

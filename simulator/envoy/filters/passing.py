@@ -55,6 +55,10 @@ Verdict: TypeAlias = Answer | Hold | Ask
 """What stops a request at a filter; `None` lets it go on."""
 
 
+Find: TypeAlias = Callable[[Request, StreamInfo], RouteMatch | NoRoute]
+"""How a request's route is found."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Passing:
     """One request among the filters, which read and change it."""
@@ -62,7 +66,7 @@ class Passing:
     request: Request
     info: StreamInfo
     match: RouteMatch | NoRoute
-    find: Callable[[Request, StreamInfo], RouteMatch | NoRoute]
+    find: Find
     """Looks for the route anew."""
     draws: Draws
     lasting: Lasting

@@ -246,3 +246,28 @@ def test_a_connection_that_no_listener_takes_is_explained() -> None:
 
     assert (seen.status, seen.error, seen.hops) == (None, "connection refused", ())
     assert miss.reason == "closes the connection: no listener takes it"
+
+
+def test_a_copy_reaches_its_workload_and_keeps_nobody_waiting() -> None:
+    route = {
+        "route": [{"destination": {"host": "a"}}],
+        "mirror": {"host": "b"},
+    }
+    seen = send(
+        scenario(
+            *(service(name) for name in "ab"),
+            *(deployment(name, name) for name in "ab"),
+            CLIENT,
+            istio("VirtualService", "a", {"hosts": ["a"], "http": [route]}),
+            network=NETWORK,
+            workloads={"a": {"latency": "5ms"}, "b": {"latency": "1s"}},
+        )
+    )
+
+    assert (seen.status, seen.duration_ns) == (200, 7 * MS)
+    assert ways(seen) == [
+        ("client-0.default", "outbound", 200, 7),
+        ("a-0.default", "inbound", 200, 5),
+        ("b-0.default", "inbound", 200, 1000),
+    ]
+    assert seen.cluster == "outbound|9080||a.default.svc.cluster.local"
