@@ -17,12 +17,13 @@ from typing import Any, Self
 from sandbox import rundir
 from sandbox.access import Growing
 from sandbox.client import Errand, Sent, errands, send_all
-from sandbox.drivers.driver import Driver, Progress, Running
+from sandbox.drivers import mesh
+from sandbox.drivers.driver import Driver, Progress
 from sandbox.drivers.process import ProcessDriver
 from sandbox.errors import ProbeTimeout, SandboxError
 from sandbox.held import dump
 from sandbox.journey import complete, hops
-from sandbox.plan import Plan, passthrough, plan
+from sandbox.plan import Plan, passthrough, plan, proxies, served
 from simulator.config.scenario import Request
 from simulator.engine.resolve import OUTSIDE
 from simulator.istiod.discovery import Status
@@ -39,7 +40,7 @@ class Sandbox:
     """A mesh that runs; a context manager that leaves nothing behind."""
 
     def __init__(
-        self, entry: rundir.Entry, made: Plan, running: Running, claim: socket.socket
+        self, entry: rundir.Entry, made: Plan, running: mesh.Mesh, claim: socket.socket
     ) -> None:
         self.entry = entry
         self.plan = made
@@ -57,6 +58,7 @@ class Sandbox:
         *,
         driver: Driver | None = None,
         seconds: float = 3600.0,
+        start_timeout_s: float = 30.0,
         name: str = "",
         detached: bool = False,
     ) -> Sandbox:
@@ -65,6 +67,7 @@ class Sandbox:
         Raises SandboxError, with nothing left running.
         """
         progress = on_progress or _silent
+        driver = driver or ProcessDriver()
         rundir.sweep()
         progress("translating the manifests")
         run_dir, entry = rundir.create(seconds=seconds, scenario=name, detached=detached)
@@ -74,9 +77,10 @@ class Sandbox:
             rundir.discard(run_dir)
             raise
         try:
-            made = plan(scenario, run_dir, slot)
+            made = plan(scenario, run_dir, driver.addressing(slot, scenario.mesh.pods))
+            launch = driver.launch(made)
             progress(f"starting {len(made.proxies)} Envoys")
-            running = (driver or ProcessDriver(seconds=seconds)).start(made, progress)
+            running = mesh.start(made, launch, progress, seconds=seconds, timeout_s=start_timeout_s)
         except BaseException:
             claim.close()
             rundir.discard(run_dir)
@@ -114,14 +118,23 @@ class Sandbox:
         if pod.ref not in self.plan.proxies:
             raise SandboxError(f"{pod.ref} has no proxy")
         try:
-            return dump(self.plan.proxies[pod.ref].admin_socket)
+            return dump(self.plan.admin(pod.ref))
         except OSError as error:
             raise SandboxError(f"the Envoy of {pod.ref} does not answer: {error}") from error
 
     def status(self) -> dict[str, dict[str, Status]]:
         """Return, by pod and kind, what each proxy was sent and what became of it."""
-        nodes = {each.node: pod for pod, each in self.plan.proxies.items()}
-        return {nodes[node]: kinds for node, kinds in self.running.status().items()}
+        return self.running.status()
+
+    def update(self, scenario: Scenario, *, timeout_s: float = 15.0) -> None:
+        """Give the proxies what a changed scenario of the same pods makes of them, and new
+        certificates; return when all have accepted it.
+
+        Raises Refused, StartTimeout or ProcessDied.
+        """
+        changed = proxies(scenario, self.plan.addressing, self.plan.authority)
+        self.plan.proxies.update(changed)
+        self.running.push({ref: served(each) for ref, each in changed.items()}, timeout_s)
 
     def stop(self, *, failed: bool = False) -> None:
         """End everything; after a failure the logs are kept."""
@@ -170,10 +183,10 @@ class Sandbox:
         lines = self._access.by_id.get(sent.errand.request_id, [])
         if not lines:
             return sent.status is None or not self._enters_a_proxy(sent.errand)
-        return complete(lines, self.plan.loopback, set(self.plan.proxies))
+        return complete(lines, self.plan.addressing, set(self.plan.proxies))
 
     def _enters_a_proxy(self, errand: Errand) -> bool:
-        owners = {self.plan.loopback.owner(f"{host}:{port}") for host, port in errand.places}
+        owners = {self.plan.addressing.owner(f"{host}:{port}") for host, port in errand.places}
         return bool(owners & set(self.plan.proxies)) or errand.request.from_ != OUTSIDE
 
     def _at_work(self, sent: Sent) -> bool:
@@ -191,7 +204,7 @@ class Sandbox:
             if refusal is not None:
                 raise refusal
         return of_hops(
-            hops(lines, self.plan.mesh, self.plan.loopback),
+            hops(lines, self.plan.mesh, self.plan.addressing),
             id=errand.id,
             n=errand.n,
             status=sent.status,
@@ -203,11 +216,7 @@ class Sandbox:
 
 
 def _run(todo: tuple[Errand, ...], at_once: int) -> list[Sent]:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(send_all(todo, at_once=at_once))
-    # A notebook's cell runs inside a loop: ours then needs a thread of its own.
+    # A notebook's cell runs inside a loop: ours needs a thread of its own.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, send_all(todo, at_once=at_once)).result()
 

@@ -1,27 +1,22 @@
-"""Send one request as a client of the mesh would, on a connection of its own."""
+"""Send requests as clients of the mesh would: each from where its client stands."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from typing import Any
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
-
+from sandbox.control import ask
+from sandbox.drivers.addressing import Place
 from sandbox.errors import ProbeTimeout, Unsupported
-from sandbox.plan import Place, Plan
+from sandbox.plan import Plan
 from simulator.config.scenario import Request
 from simulator.engine.ask import request_of
 from simulator.engine.resolve import OUTSIDE, resolve
 from simulator.observe.headers import shown
-
-_BODY_CHARACTERS = 4096
-_TIMEOUT_S = 30.0
-_NEVER_ADDED = ("accept", "accept-encoding", "user-agent", "content-type")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +27,27 @@ class Errand:
     id: str
     n: int
     request_id: str
+    control: Path
+    """Of the process that sends it."""
     places: tuple[Place, ...]
     authority: str
     path: str
     headers: tuple[tuple[str, str], ...]
     error: str = ""
     """Why there is nothing to connect to."""
+
+    def wire(self, chance: Random) -> dict[str, Any]:
+        """Return what the client's process is told to send, to one of the places."""
+        host, port = chance.choice(self.places)
+        return {
+            "host": host,
+            "port": port,
+            "method": self.request.method,
+            "authority": self.authority,
+            "path": self.path,
+            "headers": [*self.headers, ("x-request-id", self.request_id)],
+            "body": self.request.body,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +85,7 @@ def errands(
                     id=name,
                     n=n,
                     request_id=f"{prefix}-{first + len(out)}",
+                    control=plan.control(client.ref if client else OUTSIDE),
                     places=plan.places(client, target, name),
                     authority=wire.authority,
                     path=wire.path,
@@ -85,48 +96,21 @@ def errands(
     return tuple(out)
 
 
-async def send(session: aiohttp.ClientSession, errand: Errand, chance: Random) -> Sent:
-    """Send one request. Raises ProbeTimeout when no answer comes."""
+async def send(errand: Errand, chance: Random) -> Sent:
+    """Send one request. Raises ProbeTimeout when no answer comes, SandboxError without a sender."""
     if not errand.places:
         return Sent(errand=errand, error=errand.error)
-    host, port = chance.choice(errand.places)
-    headers = CIMultiDict(errand.headers)
-    headers["Host"] = errand.authority
-    headers["x-request-id"] = errand.request_id
-    started = time.perf_counter_ns()
-    try:
-        async with session.request(
-            errand.request.method,
-            URL(f"http://{host}:{port}{errand.path}", encoded=True),
-            headers=headers,
-            data=errand.request.body.encode() or None,
-            allow_redirects=False,
-        ) as response:
-            text = (await response.read()).decode(errors="replace")
-            return Sent(
-                errand=errand,
-                status=response.status,
-                headers=shown((name.lower(), value) for name, value in response.headers.items()),
-                body=text[:_BODY_CHARACTERS],
-                duration_ns=time.perf_counter_ns() - started,
-            )
-    except aiohttp.ClientConnectorError:
-        return Sent(errand=errand, error="connection refused")
-    except TimeoutError as error:
-        message = f"{errand.id}: no answer within {_TIMEOUT_S:g} s"
-        raise ProbeTimeout(message) from error
-    except aiohttp.ClientError:
-        return Sent(errand=errand, error="connection closed by the peer before a response")
-
-
-def session() -> aiohttp.ClientSession:
-    """Return a client that opens a connection for each request and adds no headers."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True, limit=0),
-        timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
-        skip_auto_headers=_NEVER_ADDED,
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
+    answer = await ask(errand.control, {"do": "send", "wire": errand.wire(chance)})
+    if "timeout" in answer:
+        raise ProbeTimeout(f"{errand.id}: no answer within {answer['timeout']:g} s")
+    if "error" in answer:
+        return Sent(errand=errand, error=answer["error"])
+    return Sent(
+        errand=errand,
+        status=answer["status"],
+        headers=shown((name.lower(), value) for name, value in answer["headers"]),
+        body=answer["body"],
+        duration_ns=answer["duration_ns"],
     )
 
 
@@ -136,11 +120,14 @@ async def send_all(errands_: tuple[Errand, ...], *, at_once: int) -> list[Sent]:
     waiting = iter(errands_)
     out: dict[str, Sent] = {}
 
-    async def work(client: aiohttp.ClientSession) -> None:
+    async def work() -> None:
         for errand in waiting:
-            out[errand.request_id] = await send(client, errand, chance)
+            out[errand.request_id] = await send(errand, chance)
 
-    async with session() as client, asyncio.TaskGroup() as group:
-        for _ in range(at_once):
-            group.create_task(work(client))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(work())
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
     return [out[errand.request_id] for errand in errands_]

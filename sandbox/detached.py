@@ -43,6 +43,7 @@ def up(
     *,
     stdin_text: str | None = None,
     scenario: str | None = None,
+    driver: str = "process",
     seconds: float = 3600.0,
     on_progress: Progress | None = None,
 ) -> Entry:
@@ -54,6 +55,7 @@ def up(
         "manifests": [each if each == "-" else str(Path(each).absolute()) for each in manifests],
         "stdin": stdin_text,
         "scenario": str(Path(scenario).absolute()) if scenario else None,
+        "driver": driver,
         "seconds": seconds,
         "name": scenario or ", ".join(manifests),
     }

@@ -15,7 +15,7 @@ class Unsupported(SandboxError):  # noqa: N818 - the name of the state
     """The driver cannot carry what was asked; `what` names it."""
 
     def __init__(self, what: str, why: str) -> None:
-        super().__init__(f"{what}: the process driver cannot carry this: {why}. Try: --engine sim")
+        super().__init__(f"{what}: this driver cannot carry it: {why}. Try: --engine sim")
         self.what = what
 
 

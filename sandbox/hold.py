@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sandbox.box import Sandbox
+from sandbox.drivers.choice import named
 from sandbox.errors import SandboxError
 from simulator.config.load import load
 from simulator.config.scenario import Request
@@ -36,6 +37,7 @@ def main(spec: dict[str, Any]) -> int:
         box = Sandbox.start(
             _scenario(spec),
             lambda what: _tell(progress=what),
+            driver=named(spec["driver"]),
             seconds=spec["seconds"],
             name=spec["name"],
             detached=True,

@@ -1,6 +1,6 @@
 """Put the access logs of one request together: one hop for each proxy on its way.
 
-Pure: lines in, hops out, loopback addresses told as the mesh names them.
+Pure: lines in, hops out, addresses told as the mesh names them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sandbox.drivers.loopback import Loopback
+from sandbox.drivers.addressing import Addressing
 from simulator.istiod.registry import Mesh
 from simulator.observe.headers import shown
 from simulator.observe.observation import Hop, Tls, Upstream, tls_of
@@ -19,16 +19,16 @@ Line = Mapping[str, Any]
 _MILLISECOND_NS = 1_000_000
 
 
-def hops(lines: Iterable[tuple[str, Line]], mesh: Mesh, loopback: Loopback) -> tuple[Hop, ...]:
+def hops(lines: Iterable[tuple[str, Line]], mesh: Mesh, addressing: Addressing) -> tuple[Hop, ...]:
     """Return the hops of one request from its lines, each with its proxy's `POD.NAMESPACE`.
 
     They are ordered by when the proxy received the request.
     """
     ordered = sorted(lines, key=lambda pair: int(pair[1]["start_ns"]))
-    return tuple(_hop(proxy, line, mesh, loopback) for proxy, line in ordered)
+    return tuple(_hop(proxy, line, mesh, addressing) for proxy, line in ordered)
 
 
-def _hop(proxy: str, line: Line, mesh: Mesh, loopback: Loopback) -> Hop:
+def _hop(proxy: str, line: Line, mesh: Mesh, addressing: Addressing) -> Hop:
     flags = line["flags"]
     attempts = line["attempts"] or 0
     return Hop(
@@ -41,7 +41,7 @@ def _hop(proxy: str, line: Line, mesh: Mesh, loopback: Loopback) -> Hop:
         route=line["route"] or None,
         virtual_host=line["virtual_host"] or None,
         cluster=line["cluster"] or None,
-        upstream=_upstream(line["upstream"], mesh, loopback),
+        upstream=_upstream(line["upstream"], mesh, addressing),
         attempts=attempts,
         duration_ns=_duration(line),
         request_headers_upstream=shown(line["headers"].items()) if attempts else None,
@@ -57,10 +57,10 @@ def _tls(line: Line, attempts: int) -> Tls | None:
     return tls_of(line["upstream_own_uri"], line["upstream_uri"])
 
 
-def _upstream(address: str | None, mesh: Mesh, loopback: Loopback) -> Upstream | None:
+def _upstream(address: str | None, mesh: Mesh, addressing: Addressing) -> Upstream | None:
     if not address:
         return None
-    named = loopback.mesh_address(address)
+    named = addressing.mesh_address(address)
     ip = named.rpartition(":")[0]
     for pod in mesh.pods:
         if pod.ip == ip:
@@ -76,7 +76,7 @@ def _duration(line: Line) -> int:
     return int(line["duration_ms"] or 0) * _MILLISECOND_NS
 
 
-def complete(lines: Iterable[tuple[str, Line]], loopback: Loopback, proxies: set[str]) -> bool:
+def complete(lines: Iterable[tuple[str, Line]], addressing: Addressing, proxies: set[str]) -> bool:
     """Say whether no hop is missing that an answered attempt of another one promises."""
     seen = list(lines)
     entered = {proxy for proxy, line in seen if line["direction"] != "outbound"}
@@ -87,7 +87,7 @@ def complete(lines: Iterable[tuple[str, Line]], loopback: Loopback, proxies: set
             or line["flags"] not in (None, "-")
         ):
             continue
-        owner = loopback.owner(line["upstream"])
+        owner = addressing.owner(line["upstream"])
         if owner in proxies and owner not in entered:
             return False
     return True

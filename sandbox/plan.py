@@ -1,7 +1,7 @@
-"""All that a mesh on loopback is made of, decided before anything starts.
+"""All that a mesh is made of, decided before anything starts.
 
-Pure: a scenario and a slot give, for each pod, its proxy's resources carried over
-to loopback and what its workload does.
+Pure but for the keys of its certificates: a scenario and a driver's addressing give, for each
+pod, the resources of its proxy and what its workload does.
 """
 
 from __future__ import annotations
@@ -11,19 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.ca import Authority, secrets
-from sandbox.drivers.loopback import Loopback, carried
-from sandbox.drivers.rebind import Bound, Rebound, rebind
+from sandbox.drivers.addressing import Addressing, Place
+from sandbox.drivers.rebind import Rebound
 from sandbox.drivers.witness import witnessed
 from sandbox.errors import SandboxError, Unsupported
 from simulator.config.scenario import Behaviour
-from simulator.engine.resolve import Target, resolve
+from simulator.engine.resolve import OUTSIDE, Target, resolve
 from simulator.istiod.authn.clients import identity
 from simulator.istiod.registry import Mesh, Pod
 from simulator.scenario import Scenario
-
-Place = tuple[str, int]
-"""A loopback address and a port."""
-
 
 _IDLE = Behaviour()
 
@@ -34,8 +30,8 @@ class Proxy:
 
     pod: Pod
     rebound: Rebound
-    access_log: Path
-    admin_socket: Path
+    admin_socket: str
+    """Below the run directory."""
 
     @property
     def node(self) -> str:
@@ -51,11 +47,12 @@ class Plan:
 
     mesh: Mesh
     run_dir: Path
-    loopback: Loopback
+    addressing: Addressing
+    authority: Authority
     proxies: dict[str, Proxy]
     """By `POD.NAMESPACE`."""
     workloads: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By `POD.NAMESPACE`, what the workload's process is told."""
+    """By `POD.NAMESPACE`, or `outside`, what the process there is told."""
 
     def places(self, client: Pod | None, target: Target, what: str) -> tuple[Place, ...]:
         """Return where to connect for a target; one of several is drawn.
@@ -63,53 +60,66 @@ class Plan:
         Raises Unsupported for a connection that only interception could take.
         """
         if client is None or not client.sidecar:
-            return tuple(self._place(address, port) for address, port in target.addresses)
+            return tuple(self.addressing.direct(*each) for each in target.addresses)
         listeners = self.proxies[client.ref].rebound.listeners
         return tuple(
-            _captured(listeners, one.address, one.port, what) for one in target.connections
+            self.addressing.captured(listeners, one.address, one.port, what)
+            for one in target.connections
         )
 
-    def _place(self, address: str, port: int) -> Place:
-        return self.loopback.entry(address) or self.loopback.nowhere, carried(port)
+    def control(self, client: str) -> Path:
+        """Return the socket on which the process of a pod, or `outside`, takes commands."""
+        return self.run_dir / str(self.workloads[client]["control"])
+
+    def admin(self, pod: str) -> Path:
+        """Return the socket of a proxy's admin interface."""
+        return self.run_dir / self.proxies[pod].admin_socket
 
 
-def plan(scenario: Scenario, run_dir: Path, slot: int) -> Plan:
+def plan(scenario: Scenario, run_dir: Path, addressing: Addressing) -> Plan:
     """Return the plan of a scenario's mesh.
 
     Raises Unsupported for a workload's call that the driver cannot carry.
     """
     mesh = scenario.mesh
-    loopback = Loopback(slot, mesh.pods)
     authority = Authority(mesh.config.trust_domain)
-    proxies: dict[str, Proxy] = {}
+    made = Plan(
+        mesh=mesh,
+        run_dir=run_dir,
+        addressing=addressing,
+        authority=authority,
+        proxies=proxies(scenario, addressing, authority),
+    )
+    behaviours = _behaviours(scenario)
+    for pod in mesh.pods:
+        behaviour = behaviours.get(pod.deployment, _IDLE)
+        made.workloads[pod.ref] = _workload(made, pod, behaviour)
+    made.workloads[OUTSIDE] = _told(made, OUTSIDE)
+    return made
+
+
+def proxies(scenario: Scenario, addressing: Addressing, authority: Authority) -> dict[str, Proxy]:
+    """Return the proxies of a scenario's mesh, by `POD.NAMESPACE`, with new certificates."""
+    mesh = scenario.mesh
+    found: dict[str, Proxy] = {}
     for pod in mesh.pods:
         if not (pod.sidecar or pod.gateway):
             continue
         given = scenario.translate(pod.ref).resources
         own = replace(given, secrets=secrets(given, identity(mesh, pod), authority))
-        rebound = rebind(own, pod.ref, loopback, gateway=pod.gateway)
-        proxies[pod.ref] = Proxy(
+        found[pod.ref] = Proxy(
             pod=pod,
-            rebound=rebound,
-            access_log=run_dir / "access" / f"{pod.ref}.jsonl",
+            rebound=addressing.carry(own, pod),
             # By number: a pod's name may be longer than a socket's path can be.
-            admin_socket=run_dir / f"a{len(proxies)}.sock",
+            admin_socket=f"admin/{len(found)}.sock",
         )
-    made = Plan(mesh=mesh, run_dir=run_dir, loopback=loopback, proxies=proxies)
-    behaviours = _behaviours(scenario)
-    made.workloads.update(
-        {
-            pod.ref: _workload(made, pod, behaviours.get(pod.deployment, _IDLE))
-            for pod in mesh.pods
-            if not pod.gateway and pod.ports
-        }
-    )
-    return made
+    return found
 
 
 def served(proxy: Proxy) -> Any:  # noqa: ANN401 - Resources, with messages made at run time
     """Return the resources that a proxy is sent: carried over, and telling what it does."""
-    return witnessed(proxy.rebound.resources, str(proxy.access_log), gateway=proxy.pod.gateway)
+    log = f"access/{proxy.pod.ref}.jsonl"
+    return witnessed(proxy.rebound.resources, log, gateway=proxy.pod.gateway)
 
 
 def _behaviours(scenario: Scenario) -> dict[str, Behaviour]:
@@ -120,29 +130,32 @@ def _behaviours(scenario: Scenario) -> dict[str, Behaviour]:
 
 
 def _workload(made: Plan, pod: Pod, behaviour: Behaviour) -> dict[str, Any]:
-    address = made.loopback.place(pod.ref).workload
+    ports = () if pod.gateway else pod.ports
     return {
-        "pod": pod.ref,
+        **_told(made, pod.ref),
         "version": pod.version,
-        "listen": [[address, carried(port)] for port in pod.ports],
+        "listen": [list(made.addressing.listens(pod.ref, port)) for port in ports],
         "behaviour": behaviour.model_dump(mode="json", exclude_none=True),
         "places": [_places(made, pod, call.url) for call in behaviour.calls],
-        "witness": str(made.run_dir / "witness" / f"{pod.ref}.jsonl"),
+    }
+
+
+def _told(made: Plan, name: str) -> dict[str, Any]:
+    """Return what a process is told that serves nothing, and sends requests when asked to."""
+    return {
+        "pod": name,
+        "version": "",
+        "listen": [],
+        "behaviour": {},
+        "places": [],
+        "witness": f"witness/{name}.jsonl",
+        "control": f"control/{len(made.workloads)}.sock",
     }
 
 
 def _places(made: Plan, pod: Pod, url: str) -> list[list[Any]]:
     what = f"the call of {pod.deployment} to {url}"
     return [list(place) for place in made.places(pod, resolve(made.mesh, pod, url), what)]
-
-
-def _captured(listeners: tuple[Bound, ...], address: str, port: int, what: str) -> Place:
-    for wanted in (address, "0.0.0.0"):
-        for each in listeners:
-            if each.direction == "outbound" and (each.address, each.port) == (wanted, port):
-                return each.at, each.at_port
-    why = f"no listener of the sidecar serves {address}:{port} but the one for passthrough"
-    raise Unsupported(what, why)
 
 
 def passthrough(proxy: Proxy, cluster: str, request: str) -> SandboxError | None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sandbox.box import Sandbox
+from sandbox.drivers.choice import named
 from sandbox.drivers.driver import Progress
-from sandbox.drivers.process import ProcessDriver
-from sandbox.errors import Unsupported
 from simulator.config.scenario import Request
 from simulator.observe.observation import Observation
 from simulator.scenario import Scenario
-
-_DRIVERS = {"process": ProcessDriver}
 
 
 def probe(
@@ -29,7 +26,5 @@ def probe(
 
     Raises SandboxError: then nothing is decided, and nothing is left running.
     """
-    if driver not in _DRIVERS:
-        raise Unsupported(f"driver {driver}", f"there is {', '.join(_DRIVERS)} alone")
-    with Sandbox.start(scenario, on_progress, driver=_DRIVERS[driver]()) as box:
+    with Sandbox.start(scenario, on_progress, driver=named(driver)) as box:
         return box.probe(requests, at_once=at_once)

@@ -60,7 +60,7 @@ def root() -> Path:
     if path.is_symlink() or path.stat().st_uid != os.getuid():
         message = f"{path} belongs to another user. Try: MESHDOJO_RUN_DIR=a folder of your own"
         raise SandboxError(message)
-    if len(str(path)) + len("/xxxxxxxx/logs/xds.sock") > _SOCKET_PATH_LIMIT:
+    if len(str(path)) + len("/xxxxxxxx/control/9999.sock") > _SOCKET_PATH_LIMIT:
         message = f"{path} is too long for a unix socket. Try: a shorter MESHDOJO_RUN_DIR"
         raise SandboxError(message)
     return path
@@ -79,7 +79,7 @@ def create(*, seconds: float, scenario: str = "", detached: bool = False) -> tup
     )
     path = root() / entry.id
     path.mkdir(mode=0o700)
-    for inner in ("logs", "access", "witness", "boot"):
+    for inner in ("logs", "access", "witness", "boot", "control", "admin"):
         (path / inner).mkdir()
     (path / "sandbox.json").write_text(json.dumps(asdict(entry)))
     return path, entry

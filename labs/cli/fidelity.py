@@ -10,6 +10,7 @@ import typer
 from labs.cli import given
 from labs.cli.options import (
     FAILED,
+    DriverOption,
     Files,
     Output,
     OutputOption,
@@ -31,7 +32,7 @@ def fidelity(
     requests: Annotated[
         Path | None, typer.Option("--requests", metavar="FILE", help="What to send.")
     ] = None,
-    driver: Annotated[str, typer.Option("--driver", help="What runs the Envoys.")] = "process",
+    driver: DriverOption = "process",
     cases: Annotated[
         int | None, typer.Option("--cases", min=1, help="Invent so many cases of routing.")
     ] = None,

@@ -128,6 +128,11 @@ def print_rich(*what: RenderableType, width: int = _WIDTH) -> None:
     typer.echo("\n".join(line.rstrip() for line in console.export_text().splitlines()))
 
 
+DriverOption = Annotated[
+    str, typer.Option("--driver", metavar="NAME", help="What runs the Envoys: process or netns.")
+]
+
+
 def progress() -> Callable[[str], None] | None:
     """Return what tells a person who watches what is being done; None if nobody does."""
     return (lambda phrase: typer.echo(f"… {phrase}", err=True)) if interactive() else None

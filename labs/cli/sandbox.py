@@ -9,6 +9,7 @@ import typer
 
 from labs.cli import given
 from labs.cli.options import (
+    DriverOption,
     Files,
     Output,
     OutputOption,
@@ -27,7 +28,10 @@ _MINUTE_S = 60
 
 @app.command()
 def up(
-    files: Files = None, scenario: ScenarioOption = None, output: OutputOption = Output.TEXT
+    files: Files = None,
+    scenario: ScenarioOption = None,
+    driver: DriverOption = "process",
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Start a mesh that stays up for an hour, or until `sandbox down`; print its id.
 
@@ -42,6 +46,7 @@ def up(
         files or [],
         stdin_text=text,
         scenario=str(scenario) if scenario else None,
+        driver=driver,
         on_progress=progress(),
     )
     if output is Output.JSON:

@@ -18,7 +18,7 @@ import grpc
 
 from simulator.envoy_api import Resources, message, pack
 from simulator.envoy_api.discovery import Request, Response
-from simulator.istiod.discovery import Session, Status
+from simulator.istiod.discovery import Session, Status, Sync
 
 _log = logging.getLogger(__name__)
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -34,6 +34,8 @@ class AdsServer:
         self._version = 1
         self._sessions: dict[str, Session] = {}
         self._inboxes: dict[str, queue.SimpleQueue[Any]] = {}
+        self._taken: dict[str, int] = {}
+        """By node, the version that its session knows of."""
         # One thread for each stream's responses, one for its requests' decoding and spare ones
         # for the moment in which an Envoy reconnects.
         self._server = grpc.server(ThreadPoolExecutor(2 * len(self._resources) + 4, "ads"))
@@ -60,13 +62,24 @@ class AdsServer:
     def __exit__(self, *_: object) -> None:
         self._server.stop(grace=None).wait()
 
-    def push(self, resources: Mapping[str, Resources]) -> None:
-        """Send each proxy what changed for it."""
+    def push(self, resources: Mapping[str, Resources]) -> int:
+        """Send each proxy what changed for it; return the version of it all."""
         with self._lock:
             self._version += 1
             self._resources.update(resources)
             for node, inbox in self._inboxes.items():
-                inbox.put(self._resources[node])
+                inbox.put((self._version, self._resources[node]))
+            return self._version
+
+    def late(self, version: int) -> tuple[str, ...]:
+        """Return the nodes that have not answered all that a version changed for them."""
+        with self._lock:
+            return tuple(
+                node
+                for node, session in self._sessions.items()
+                if self._taken[node] < version
+                or any(each.sync is Sync.STALE for each in session.status().values())
+            )
 
     def status(self) -> dict[str, dict[str, Status]]:
         """Return, by node and kind, what each proxy was sent and what became of it."""
@@ -101,16 +114,19 @@ class AdsServer:
     def _take(
         self,
         node: str,
-        item: Any,  # noqa: ANN401 - a request, or the resources of a push
+        item: Any,  # noqa: ANN401 - a request, or the version and resources of a push
         inbox: queue.SimpleQueue[Any],
     ) -> tuple[Response, ...]:
         with self._lock:
             if self._inboxes.get(node) is not inbox:  # a new stream starts from nothing
                 self._inboxes[node] = inbox
                 self._sessions[node] = Session(self._resources[node], str(self._version))
+                self._taken[node] = self._version
             session = self._sessions[node]
-            if isinstance(item, Resources):
-                out = session.push(item, str(self._version))
+            if isinstance(item, tuple):
+                version, resources = item
+                out = session.push(resources, str(version))
+                self._taken[node] = version
             else:
                 request = _decode(item)
                 if request.error is not None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.plan import Proxy
+
 _HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def boot(proxy: Proxy) -> dict[str, Any]:
+    """Return the bootstrap of a mesh's proxy; its sockets lie in the directory where it runs."""
+    return bootstrap(proxy.node, proxy.pod.deployment, "xds.sock", proxy.admin_socket)
 
 
 def bootstrap(node: str, cluster: str, xds_socket: str, admin_socket: str) -> dict[str, Any]:
@@ -12,7 +19,7 @@ def bootstrap(node: str, cluster: str, xds_socket: str, admin_socket: str) -> di
     source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
     return {
         "node": {"id": node, "cluster": cluster},
-        "admin": {"address": {"pipe": {"path": admin_socket}}},
+        "admin": {"address": {"pipe": {"path": admin_socket, "mode": 0o666}}},
         "dynamic_resources": {
             "lds_config": source,
             "cds_config": source,

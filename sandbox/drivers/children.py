@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,19 @@ class Child:
 class Children:
     """The processes of one sandbox."""
 
-    def __init__(self, run_dir: Path, children: Sequence[Child], seconds: float) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        children: Sequence[Child],
+        seconds: float,
+        *,
+        within: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
+    ) -> None:
+        """Start them, under a supervisor that the command `within` starts.
+
+        It runs the command `after` once they have ended.
+        """
         self._run_dir = run_dir
         self._logs = {each.name: each.log for each in children}
         self._shared_log = next((each.log for each in children if each.tells), "")
@@ -44,24 +57,24 @@ class Children:
         """By name, of all that were started."""
         self.ready: set[str] = set()
         """Those that said so themselves."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # the terminal's Ctrl-C is the owner's to handle
-        )
-        assert self._process.stdin is not None
+        self._log = run_dir / "logs" / "supervisor.log"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*within, sys.executable, "-I", "-S", str(_SUPERVISOR)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=run_dir,
+                start_new_session=True,  # the terminal's Ctrl-C is the owner's to handle
+            )
         plan = {
             "run_dir": str(run_dir),
             "owner": os.getpid(),
             "seconds": seconds,
-            "processes": [
-                {"name": each.name, "argv": each.argv, "log": each.log, "tells": each.tells}
-                for each in children
-            ],
+            "processes": [asdict(each) for each in children],
+            "after": after,
         }
-        self._process.stdin.write(json.dumps(plan).encode() + b"\n")
-        self._process.stdin.flush()
+        self._say(plan)
 
     def hear(self, wait_s: float = 0.0) -> None:
         """Take in what has happened, waiting at most `wait_s` for it.
@@ -75,7 +88,7 @@ class Children:
             chunk = os.read(number, 65_536)
             if not chunk:
                 message = "the sandbox's supervisor has ended; its processes are gone"
-                raise SandboxError(message)
+                raise SandboxError(f"{message}: {tail}" if (tail := _tail(self._log)) else message)
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             for line in lines:
                 self._take(json.loads(line))
@@ -86,13 +99,20 @@ class Children:
             (self._run_dir / "failed").touch()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()  # the kernel ends the rest with it
             self._process.wait()
         self._process.stdout.close()
+
+    def _say(self, line: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended: `hear` tells why
+            self._process.stdin.write(json.dumps(line).encode() + b"\n")
+            self._process.stdin.flush()
 
     def _take(self, event: dict[str, Any]) -> None:
         kind, name = event["event"], str(event.get("name", ""))

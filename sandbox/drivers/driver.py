@@ -1,35 +1,50 @@
-"""What every driver does: the one Protocol, and the one of a mesh that runs."""
+"""What every driver decides: where things are, and what has to run.
+
+A driver only plans; `mesh.Mesh` carries its plan out, the same way for each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
+from sandbox.drivers.addressing import Addressing
+from sandbox.drivers.children import Child
+from sandbox.drivers.loopback import PodLike
 from sandbox.plan import Plan
-from simulator.istiod.discovery import Status
 
 Progress = Callable[[str], None]
 """Told, in a short phrase, what is being done."""
 
+Command = tuple[str, ...]
 
-class Running(Protocol):
-    """A mesh that runs."""
 
-    def hear(self, wait_s: float) -> None:
-        """Wait so long, less if something happens.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """All that runs for one plan, under one supervisor."""
 
-        Raises ProcessDied if an Envoy or a workload ended on its own.
-        """
-
-    def status(self) -> dict[str, dict[str, Status]]:
-        """Return, by node and kind, what each proxy was sent and what became of it."""
-
-    def stop(self, *, failed: bool) -> None:
-        """End everything; keep the logs if something failed."""
+    children: tuple[Child, ...]
+    ready: frozenset[str]
+    """The names that have to say that they are."""
+    within: Command = ()
+    """The command that starts the supervisor, such as one that enters namespaces of its own."""
+    after: Command = ()
+    """What the supervisor runs when all has ended, however that came."""
 
 
 class Driver(Protocol):
-    """Starts meshes of real Envoys."""
+    """A way to run meshes of real Envoys."""
 
-    def start(self, plan: Plan, progress: Progress) -> Running:
-        """Return the mesh of `plan` once it is ready. Raises SandboxError; nothing is left then."""
+    @property
+    def name(self) -> str:
+        """Return the word for `--driver`."""
+
+    def lacking(self) -> str:
+        """Return what this machine lacks for it; nothing if it has all."""
+
+    def addressing(self, slot: int, pods: Iterable[PodLike]) -> Addressing:
+        """Return where the parts of a mesh will be."""
+
+    def launch(self, plan: Plan) -> Launch:
+        """Return what has to run. Raises EngineMissing where something is lacking."""

@@ -34,6 +34,7 @@ class Supervisor:
     def __init__(self, plan: dict[str, Any]) -> None:
         self._run_dir = Path(plan["run_dir"])
         self._plan = plan["processes"]
+        self._after = plan["after"]
         self._owner = plan["owner"]
         self._ends_at = time.monotonic() + plan["seconds"]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -81,6 +82,8 @@ class Supervisor:
         with contextlib.suppress(ChildProcessError):  # until none is left, forked ones included
             while True:
                 os.wait()
+        if self._after:
+            subprocess.run(self._after, stdin=subprocess.DEVNULL, stdout=2, timeout=30, check=False)
         if not (self._run_dir / "failed").exists():
             shutil.rmtree(self._run_dir, ignore_errors=True)
 

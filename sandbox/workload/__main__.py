@@ -16,14 +16,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sandbox.workload.server import run
+from sandbox.workload.pod import run
 
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWNET = 0x40000000
 
 
 def main(path: str) -> None:
     """Fork the pods and wait for them."""
-    libc = ctypes.CDLL(None)
+    libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
     gc.freeze()
     names = {}
@@ -32,6 +33,8 @@ def main(path: str) -> None:
         if child == 0:
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() == parent:
+                if "network" in told:
+                    _enter(libc, told["network"])
                 _serve(told)
             os._exit(0)
         names[child] = told["pod"]
@@ -40,6 +43,13 @@ def main(path: str) -> None:
         pid, status = os.wait()
         code = os.waitstatus_to_exitcode(status)
         _tell(event="exited", name=f"workload {names.pop(pid)}", code=code)
+
+
+def _enter(libc: ctypes.CDLL, namespace: str) -> None:
+    """Move this process into a network namespace, kept by a file."""
+    with Path(namespace).open("rb") as file:
+        if libc.setns(file.fileno(), _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
 
 
 def _serve(told: dict[str, Any]) -> None:

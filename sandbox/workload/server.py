@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import time
-from pathlib import Path
 from random import Random
 from typing import Any, TextIO
 from urllib.parse import urlsplit
@@ -21,8 +20,6 @@ from simulator.config.scenario import Behaviour, Call
 
 _NANOSECONDS = 1_000_000_000
 _CALL_TIMEOUT_S = 60
-_IDLE_S = 3600
-"""Longer than any sandbox lives: an idle connection is never closed under a proxy's feet."""
 _NEVER_ADDED = ("accept", "accept-encoding", "user-agent", "content-type")
 
 
@@ -32,14 +29,18 @@ class Workload:
     def __init__(self, told: dict[str, Any], witness: TextIO) -> None:
         self._pod = str(told["pod"])
         self._version = str(told["version"])
-        self._behaviour = Behaviour.model_validate(told["behaviour"])
-        self._places = told["places"]
-        self._answers = Answers(self._behaviour, Random())
-        limit = self._behaviour.concurrency
-        self._slots = asyncio.Semaphore(limit) if limit else contextlib.nullcontext()
+        self.behave(Behaviour.model_validate(told["behaviour"]), told["places"])
         self._witness = witness
         self._chance = Random()
         self._session: aiohttp.ClientSession | None = None
+
+    def behave(self, behaviour: Behaviour, places: list[Any]) -> None:
+        """Behave so from the next request on; `places` are those of its calls."""
+        self._behaviour = behaviour
+        self._places = places
+        self._answers = Answers(behaviour, Random())
+        limit = behaviour.concurrency
+        self._slots = asyncio.Semaphore(limit) if limit else contextlib.nullcontext()
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -115,25 +116,3 @@ def joined(pairs: Any) -> dict[str, str]:  # noqa: ANN401 - any pairs of texts
         key = name.lower()
         out[key] = f"{out[key]},{value}" if key in out else value
     return out
-
-
-async def run(told: dict[str, Any], ready: Any) -> None:  # noqa: ANN401 - a callback
-    """Serve one pod until cancelled; call `ready(None)`, or `ready(reason)` if it cannot."""
-    with Path(told["witness"]).open("a") as witness:
-        workload = Workload(told, witness)
-        runner = web.ServerRunner(
-            web.Server(workload.serve, access_log=None, keepalive_timeout=_IDLE_S)
-        )
-        await runner.setup()
-        try:
-            for host, port in told["listen"]:
-                try:
-                    await web.TCPSite(runner, host, port).start()
-                except OSError as error:
-                    ready(f"{host}:{port}: {error.strerror}")
-                    return
-            ready(None)
-            await asyncio.Event().wait()
-        finally:
-            await workload.close()
-            await runner.cleanup()

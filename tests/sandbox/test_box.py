@@ -198,5 +198,5 @@ def test_a_call_that_cannot_be_carried_is_refused_before_anything_starts() -> No
 
 
 def test_another_driver_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="netns"):
-        probe(bookshop(""), [], driver="netns")
+    with pytest.raises(Unsupported, match="podman"):
+        probe(bookshop(""), [], driver="podman")

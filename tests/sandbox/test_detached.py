@@ -14,8 +14,8 @@ from sandbox import detached
 from sandbox.errors import SandboxError, UnknownSandbox
 from sandbox.rundir import Entry
 from simulator.config.scenario import Request
+from tests.sandbox.drivers.traces import working_in
 from tests.sandbox.meshes import manifests as shop_manifests
-from tests.sandbox.test_nothing_left import working_in
 from tests.support.eventually import eventually
 
 

@@ -19,9 +19,9 @@ import pytest
 
 from sandbox import rundir
 from sandbox.box import Sandbox
-from sandbox.drivers.process import ProcessDriver, ProcessMesh
 from sandbox.errors import AddressInUse, EngineMissing, ProcessDied, SandboxError, StartTimeout
 from simulator.config.scenario import Request
+from tests.sandbox.drivers.traces import working_in
 from tests.sandbox.meshes import bookshop
 from tests.support.eventually import eventually
 
@@ -43,22 +43,6 @@ class Victim:
         return self.process.wait(10)
 
 
-def working_in(run_dir: Path) -> set[int]:
-    """Every process whose working directory is the sandbox's, or whose command names it."""
-    found = set()
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            at = str((process / "cwd").readlink())
-            zombie = (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except OSError:
-            continue
-        if at.removesuffix(" (deleted)") == str(run_dir) and not zombie:
-            found.add(int(process.name))
-    return found
-
-
 @pytest.fixture
 def start() -> Iterator[Callable[[str], Victim]]:
     started: list[subprocess.Popen[bytes]] = []
@@ -73,7 +57,7 @@ def start() -> Iterator[Callable[[str], Victim]]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, "the victim died before its sandbox was up"
-        return Victim(process, Path(json.loads(line)["run_dir"]))
+        return Victim(process, Path(line.decode().strip()))
 
     yield start_
     for process in started:
@@ -149,7 +133,7 @@ def hear_for_long(box: Sandbox) -> None:
 
 
 def test_at_the_deadline() -> None:
-    with Sandbox.start(bookshop(""), driver=ProcessDriver(seconds=1.5)) as box:
+    with Sandbox.start(bookshop(""), seconds=1.5) as box:
         with pytest.raises(SandboxError, match="deadline"):
             hear_for_long(box)
 
@@ -178,14 +162,13 @@ def test_a_death_in_mid_run_is_told_by_name(name: str, wanted: str) -> None:
 
 
 def kill_and_hear(box: Sandbox, name: str) -> None:
-    assert isinstance(box.running, ProcessMesh)
     os.kill(box.running.children.pids[name], signal.SIGKILL)
     hear_for_long(box)
 
 
 def test_what_listens_already_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox.start(bookshop("")) as first:
-        slot = int(first.plan.loopback.claim.split(".")[1])
+        slot = int(first.plan.workloads["details-v1-0.default"]["listen"][0][0].split(".")[1])
         held = rundir.claim()[1]
         monkeypatch.setattr(rundir, "claim", lambda: (slot, held))
 
@@ -205,7 +188,7 @@ def test_two_sandboxes_do_not_clash() -> None:
 
 def test_what_is_not_ready_in_time_is_named() -> None:
     with pytest.raises(StartTimeout, match=r"not ready after 0 s: .*details-v1-0\.default"):
-        Sandbox.start(bookshop(""), driver=ProcessDriver(start_timeout_s=0.0))
+        Sandbox.start(bookshop(""), start_timeout_s=0.0)
 
 
 def test_without_an_envoy_the_reader_is_told_what_to_try(

@@ -1,16 +1,17 @@
 """Start a sandbox, say so, and come to one of several ends: the tests of what is left behind.
 
-`python -m tests.sandbox.victim END` with END = `leave`, `fail`, `wait`.
+`python -m tests.sandbox.victim END [DRIVER]` prints the run directory; END is one of `leave`,
+`fail`, `wait`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 
 from sandbox.box import Sandbox
+from sandbox.drivers.choice import named
 from tests.sandbox.meshes import bookshop
 
 
@@ -18,10 +19,9 @@ class FailureError(Exception):
     pass
 
 
-def main(end: str) -> None:
-    with Sandbox.start(bookshop("")) as box:
-        told = {"run_dir": str(box.plan.run_dir), "claim": box.plan.loopback.claim}
-        os.write(1, (json.dumps(told) + "\n").encode())
+def main(end: str, driver: str = "process") -> None:
+    with Sandbox.start(bookshop(""), driver=named(driver)) as box:
+        os.write(1, f"{box.plan.run_dir}\n".encode())
         if end == "fail":
             raise FailureError
         if end == "wait":
@@ -29,4 +29,4 @@ def main(end: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

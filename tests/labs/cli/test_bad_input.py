@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.labs.cli.conftest import PROGRAM, Ended, ended, spawn
-from tests.sandbox.test_nothing_left import working_in
+from tests.sandbox.drivers.traces import working_in
 from tests.support.eventually import eventually
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox import detached
 from tests.labs.cli.conftest import Command
-from tests.sandbox.test_nothing_left import working_in
+from tests.sandbox.drivers.traces import working_in
 
 pytestmark = pytest.mark.envoy
 
