@@ -97,17 +97,30 @@ class Agenda(simpy.Environment):
             function(argument)
         raise TooManyEventsError
 
+    def beat(self, delay_ns: int, function: Callback, argument: object = None) -> None:
+        """Have `function(argument)` called as `call_after` does, if anything else happens by then.
+
+        What goes on for ever (health checks) keeps a world from coming to rest otherwise.
+        """
+        self.call_after(delay_ns, _strike, Beat(function, argument))
+
     def drain(self, budget: int) -> int:
         """Process everything; otherwise as `advance`.
 
-        The clock then stands at the last thing that happened: a cancelled timer is nothing.
+        The clock then stands at the last thing that happened: a cancelled timer is nothing, and
+        beats that nothing follows wait.
         """
         queue = self._queue
         for left in range(budget - 1, -1, -1):
             if not queue:
                 return left
-            time_ns, _, _, function, argument = heappop(queue)
-            if argument.__class__ is not Timer or argument.function is not None:
+            entry = heappop(queue)
+            time_ns, _, _, function, argument = entry
+            kind = argument.__class__
+            if kind is Beat and not any(map(_counts, queue)):
+                heappush(queue, entry)
+                return left
+            if kind is not Timer or argument.function is not None:
                 self._now = time_ns
             function(argument)
         raise TooManyEventsError
@@ -125,6 +138,27 @@ class Agenda(simpy.Environment):
         if not event._ok and not hasattr(event, "_defused"):  # noqa: SLF001 - SimPy's own rule
             failure = event._value  # noqa: SLF001
             raise type(failure)(*failure.args) from failure
+
+
+class Beat:
+    """What happens again and again, and so is nothing to wait for."""
+
+    __slots__ = ("argument", "function")
+
+    def __init__(self, function: Callback, argument: object) -> None:
+        self.function = function
+        self.argument = argument
+
+
+def _strike(beat: Beat) -> None:
+    beat.function(beat.argument)
+
+
+def _counts(entry: tuple[Any, ...]) -> bool:
+    """Say whether an entry of the heap is something to wait for."""
+    argument = entry[4]
+    kind = argument.__class__
+    return kind is not Beat and (kind is not Timer or argument.function is not None)
 
 
 class Timer:

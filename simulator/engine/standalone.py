@@ -16,7 +16,7 @@ from simulator.config.objects import Manifests
 from simulator.config.scenario import Request, ScenarioFile
 from simulator.diagnostics import Diagnostic, diagnose
 from simulator.engine.kernel import TooManyEventsError
-from simulator.engine.probe import Source, probe
+from simulator.engine.probe import MAX_EVENTS, Source, probe
 from simulator.engine.world import TooManyRequestsError, World
 from simulator.envoy.bootstrap import load
 from simulator.envoy.compile import Config
@@ -74,6 +74,10 @@ class Standalone:
         Raises CircleError.
         """
         world = World(self.mesh, ScenarioFile(), lambda _: self.config, seed=seed, bodies=True)
+        world.node(self.mesh.pods[0])
+        hosts = sum(len(one.endpoints) for one in self.config.clusters.values())
+        # Requests come when the proxy is ready, and so has checked its endpoints.
+        world.agenda.drain(MAX_EVENTS * (1 + hosts))
         try:
             return tuple(
                 probe(

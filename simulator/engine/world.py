@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from simulator.config.scenario import Behaviour, ScenarioFile
 from simulator.engine.draws import ProxyChance, Sampler, integers, sampler
 from simulator.engine.exchange import Crossing, Passage, Trace
+from simulator.engine.health import Checks
 from simulator.engine.kernel import Agenda
 from simulator.engine.network import PLAIN_ANSWER, Delivery, Failure, Receiver, Sender
 from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Place, Target, behind, resolve
@@ -52,8 +53,8 @@ class Observer(Protocol):
 class ProxyNode:
     """One pod's proxy in a world."""
 
-    __slots__ = ("_accepted", "_settling", "certificate", "chance", "pod", "proxy", "queued",
-                 "world")  # fmt: skip
+    __slots__ = ("_accepted", "_settling", "certificate", "chance", "checks", "pod", "proxy",
+                 "queued", "world")  # fmt: skip
 
     def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
         self.world = world
@@ -66,6 +67,7 @@ class ProxyNode:
         self.certificate = Certificate(uri_sans=(identity(world.mesh, pod),))
         """What it shows, whatever the secret is called."""
         self._accepted: dict[Connection, Accepted | Miss] = {}
+        self.checks = Checks(self)
 
     def greet(
         self, tls: ClientTls | None, alpn: tuple[str, ...] = (), host: str = ""
@@ -235,6 +237,19 @@ class World:
             work.play(*trace.playback.work(pod, port, self.agenda.now))
         return work
 
+    def listens(self, place: Place, source: Pod | None) -> bool:
+        """Say whether a connection to a place is taken."""
+        address, port = self._forwarded(place, source)
+        pod = self._pods.get(address)
+        if pod is None:
+            return False
+        if not (pod.sidecar or pod.gateway):
+            return port in pod.ports
+        connection = Connection(
+            address=address, port=port, listener_port=INBOUND_PORT if pod.sidecar else None
+        )
+        return isinstance(self.node(pod).accept(connection, explain=False), Accepted)
+
     def identity_of(self, address: str) -> str | None:
         """Return the identity of the proxy at a pod's address."""
         pod = self._pods.get(address)
@@ -243,7 +258,7 @@ class World:
     def leave(self, crossing: Crossing) -> None:
         """Take notice that a proxy is done with a request."""
         self._under_way -= 1
-        if self._observer is not None:
+        if self._observer is not None and crossing.trace.number >= 0:
             self._observer.passed(crossing)
 
     def node(self, pod: Pod) -> ProxyNode:
@@ -252,6 +267,7 @@ class World:
         if found is None:
             config = self._configuration(pod)
             found = self._nodes[pod.ref] = ProxyNode(self, pod, config, self._seed)
+            found.checks.begin()
         return found
 
     def _enter(
@@ -264,6 +280,10 @@ class World:
         trace: Trace,
         hello: Hello | None = None,
     ) -> Receiver | None:
+        if node.checks.warming:
+            return node.checks.hold(
+                lambda: self._enter(node, direction, connection, request, sender, trace, hello)
+            )
         accepted = node.accept(connection, explain=trace.explain)
         if isinstance(accepted, Miss):
             if trace.explain:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from simulator.diagnostics import Diagnostic
+from simulator.envoy.health_check import HealthCheck
 from simulator.envoy.transport import ClientTls, Transport
 
 CONNECT_TIMEOUT_NS = 5_000_000_000
@@ -61,6 +62,13 @@ class Endpoint:
     """`region/zone/subzone`, empty where none is given."""
     priority: int = 0
     hostname: str = ""
+    draining: bool = False
+    """Whether it counts as if it were not there, though unhealthy hosts may serve in panic."""
+    unchecked: bool = False
+    """Whether health checks pass it by."""
+    check_port: int = 0
+    """Where it is checked; 0: where it serves."""
+    check_hostname: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     field_path: str = field(default="", compare=False)
     """Where it stands in its resource: `endpoints[0].lb_endpoints[1]`."""
@@ -150,6 +158,7 @@ class OutlierDetection:
     failure_percentage_request_volume: int = 50
     enforcing_failure_percentage: int = 0
     enforcing_failure_percentage_local_origin: int = 0
+    successful_active_health_check_uneject_host: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +197,11 @@ class Cluster:
     thresholds: Thresholds = Thresholds()
     high_thresholds: Thresholds = Thresholds()
     outlier_detection: OutlierDetection | None = None
+    health_check: HealthCheck | None = None
+    keep_until_unhealthy: bool = True
+    """Whether a host that goes while its health checks pass stays until one fails."""
+    pending_until_checked: bool = False
+    """Whether hosts that come count for nothing until they were checked once."""
     original_dst_header: str | None = None
     """A header that names the destination of an ORIGINAL_DST cluster, where one may."""
     original_dst_port: int | None = None

@@ -14,16 +14,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
-class Draws(Protocol):
+class Chance(Protocol):
+    """The random numbers of one proxy."""
+
+    def next(self, name: str, /) -> int:
+        """Return a fresh `u64` for the use `name`: `endpoint`, `back-off`, `fault delay` …"""
+        ...
+
+
+class Draws(Chance, Protocol):
     """The random numbers of one HTTP stream."""
 
     @property
     def stream(self) -> int:
         """The `u64` that every fraction of this stream shares."""
-        ...
-
-    def next(self, name: str, /) -> int:
-        """Return a fresh `u64` for the use `name`: `endpoint`, `back-off`, `fault delay` …"""
         ...
 
 

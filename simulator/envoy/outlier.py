@@ -195,11 +195,7 @@ class Detector:
     def _tick(self, now: int, draws: Draws) -> None:
         for host, monitor in self._monitors.items():
             if host.ejected and now - monitor.ejected_ns >= self._duration_ns(monitor):
-                host.ejected = ""
-                host.since_ns = now
-                monitor.reset()
-                monitor.returned_ns = now
-                self._changed(now)
+                self._uneject(host, monitor, now)
             monitor.external.turn()
             monitor.local.turn()
         config = self._config
@@ -212,6 +208,23 @@ class Detector:
             if host.ejected or returned is None or now - returned < config.interval_ns:
                 continue
             monitor.multiplier = max(0, monitor.multiplier - 1)
+
+    def passed_check(self, host: Host, now: int) -> None:
+        """Take that a host has passed an active health check, which brings it back."""
+        monitor = self._monitors.get(host)
+        if (
+            host.ejected
+            and monitor is not None
+            and self._config.successful_active_health_check_uneject_host
+        ):
+            self._uneject(host, monitor, now)
+
+    def _uneject(self, host: Host, monitor: _Monitor, now: int) -> None:
+        host.ejected = ""
+        host.since_ns = now
+        monitor.reset()
+        monitor.returned_ns = now
+        self._changed(now)
 
     def _duration_ns(self, monitor: _Monitor) -> int:
         config = self._config

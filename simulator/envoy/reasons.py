@@ -187,7 +187,9 @@ def _candidates(upstream: Upstream, trail: Iterable[Pick]) -> Iterable[Node]:
 def _why_not(host: Host) -> str:
     if host.ejected:
         return f"was ejected: {host.ejected}"
-    health = host.endpoint.health
+    if host.failed:
+        return f"is kept out by its health checks: {host.failed}"
+    health = host.health
     return "not chosen this time" if health is Health.HEALTHY else f"is {health.value}"
 
 

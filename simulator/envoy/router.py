@@ -163,6 +163,8 @@ class Router:
     def on_response(self, now: int, response: Response) -> Command:
         """Take an attempt's response."""
         status = status_of(response.status, first(response.headers, "grpc-status"))
+        if self.sending is not None:
+            self.sending.heed(now, response)
         self.end_attempt(now, Result.ANSWERED, status)
         again = self._try_again(
             now,

@@ -1,7 +1,8 @@
 """A cluster while a proxy runs: its hosts, whose turn it is, and what is under way.
 
-Models    Cluster.circuit_breakers
-Follows   envoy/source/common/upstream/{cluster_manager_impl.cc,resource_manager_impl.h}
+Models    Cluster.{circuit_breakers, ignore_health_on_host_removal}
+Follows   envoy/source/common/upstream/{cluster_manager_impl.cc,upstream_impl.cc,
+          resource_manager_impl.h}
 Leaves    circuit breakers of one host (docs/fidelity.md#connection-pool)
 """
 
@@ -12,9 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from simulator.envoy.balance import Balancer, Context, Host, Pick
-from simulator.envoy.cluster import Cluster, Endpoint, Policy
+from simulator.envoy.cluster import Cluster, Discovery, Endpoint, Health, Policy
+from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
+from simulator.envoy.header_map import first
+from simulator.envoy.health import IMMEDIATE_FAILURE, Checker
 from simulator.envoy.outlier import Detector
 from simulator.envoy.pool import UNLIMITED, Pool, Turn
 from simulator.envoy.request import Request
@@ -26,7 +30,7 @@ class Upstream:
 
     __slots__ = (
         "_due_ns", "_high", "_pools", "_refreshed_ns", "_turns", "_usual", "balancer", "cluster",
-        "hosts", "outliers",
+        "health", "hosts", "outliers", "used",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +47,14 @@ class Upstream:
         self._refreshed_ns: int | None = None
         self._due_ns: int | None = None
         """When the balancer is told of changes that are held back."""
+        self.used = False
+        """Whether anything was ever sent to it."""
+        self.health: Checker | None = None
+        if cluster.health_check is not None:
+            pending = cluster.pending_until_checked and cluster.type is not Discovery.STATIC
+            self.health = Checker(
+                cluster.health_check, self._checked, self._passed_check, pending=pending
+            )
         self.outliers: Detector | None = None
         if cluster.outlier_detection is not None:
             self.outliers = Detector(cluster.outlier_detection, now, self._health_changed)
@@ -56,15 +68,51 @@ class Upstream:
         for endpoint in cluster.endpoints:
             host = self.hosts.get(endpoint.key) or Host(endpoint, now)
             host.endpoint = endpoint
+            host.leaving = False
             hosts[endpoint.key] = host
+        if self.health is not None and cluster.keep_until_unhealthy:
+            cluster = self._keep(cluster, hosts)
         for host, priority in list(self._pools):
             if hosts.get(host.endpoint.key) is not host:
                 self._pools.pop((host, priority)).drain()
         self.cluster, self.hosts = cluster, hosts
         if self.outliers is not None:
             self.outliers.update(hosts.values())
+        if self.health is not None:
+            self.health.update(hosts.values())
         # Who comes or goes is known at once, with all that was held back.
         self._rebalance(now)
+
+    def _keep(self, cluster: Cluster, hosts: dict[str, Host]) -> Cluster:
+        """Return the cluster with the hosts that go, but whose health checks pass."""
+        for key, host in self.hosts.items():
+            passes = not (host.failed or host.endpoint.unchecked)
+            if key not in hosts and passes and host.endpoint.health is not Health.UNHEALTHY:
+                host.leaving = True
+                hosts[key] = host
+        kept = tuple(host.endpoint for host in hosts.values() if host.leaving)
+        return replace(cluster, endpoints=(*cluster.endpoints, *kept)) if kept else cluster
+
+    def _checked(self, now: int) -> None:
+        """Take that a health check has changed a host's health."""
+        if any(host.leaving and host.failed for host in self.hosts.values()):
+            stay = tuple(e for e in self.cluster.endpoints if not self.hosts[e.key].leaving)
+            self.update(replace(self.cluster, endpoints=stay), now)
+        elif self.health is not None and self.health.warming:
+            # The cluster is not in use before all its hosts have been checked.
+            self._rebalance(now)
+            self._refreshed_ns = None
+        else:
+            self._health_changed(now)
+
+    def _passed_check(self, host: Host, now: int) -> None:
+        if self.outliers is not None:
+            self.outliers.passed_check(host, now)
+
+    def heed(self, host: Host, response: Response, now: int) -> None:
+        """Take a host's response that may ask to leave it out."""
+        if self.health is not None and first(response.headers, IMMEDIATE_FAILURE) is not None:
+            self.health.fail_immediately(host, now)
 
     def _rebalance(self, now: int) -> None:
         self.balancer.refresh(self.cluster, self.hosts)
@@ -126,6 +174,7 @@ class Upstream:
 
     def pool(self, host: Host, priority: str) -> Pool[Any]:
         """Return the connections to a host for a routing priority."""
+        self.used = True
         found = self._pools.get((host, priority))
         if found is None:
             cluster = self.cluster

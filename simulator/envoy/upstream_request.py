@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.envoy.balance import Host
-from simulator.envoy.commands import Reset
+from simulator.envoy.commands import Reset, Response
 from simulator.envoy.draws import Draws
 from simulator.envoy.outlier import Result
 from simulator.envoy.pool import Client, Overflow
@@ -40,6 +40,11 @@ class UpstreamRequest:
         outliers = self.upstream.outliers
         if outliers is not None and not self._waiting:
             outliers.report(self.host, result, now, draws, status)
+
+    def heed(self, now: int, response: Response) -> None:
+        """Let the host's response say that it wants no more requests."""
+        if self.upstream.health is not None:
+            self.upstream.heed(self.host, response, now)
 
     def take(self, outcome: Client | Overflow | Reset) -> None:
         """Take what waiting came to."""

@@ -317,7 +317,7 @@ def _census(hosts: Sequence[Host], *, weighted: bool) -> Census:
         return sum(
             host.endpoint.weight if weighted else 1
             for host in hosts
-            if not healths or host.health in healths
+            if (host.health in healths if healths else host.counts)
         )
 
     return Census(total=size(), healthy=size(Health.HEALTHY), degraded=size(Health.DEGRADED))

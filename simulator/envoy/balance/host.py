@@ -11,7 +11,10 @@ class Host:
     It survives updates of its cluster as long as its address stays.
     """
 
-    __slots__ = ("active", "ejected", "endpoint", "since_ns")
+    __slots__ = (
+        "active", "degraded", "ejected", "endpoint", "excluded", "failed", "leaving", "pending",
+        "since_ns",
+    )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, now: int = 0) -> None:
         self.endpoint = endpoint
@@ -19,10 +22,29 @@ class Host:
         """Requests under way to it, from this proxy."""
         self.ejected = ""
         """Why outlier detection keeps it out; empty: it does not."""
+        self.failed = ""
+        """Why health checks keep it out; empty: they do not."""
+        self.degraded = False
+        """Whether its last health check said so."""
+        self.pending = False
+        """Whether it counts for nothing until it was checked once."""
+        self.excluded = False
+        """Whether it has asked to count for nothing."""
+        self.leaving = False
+        """Whether it is gone from its assignment, and stays as long as its checks pass."""
         self.since_ns = now
         """When it came, or was last found healthy after it was not."""
 
     @property
     def health(self) -> Health:
         """Return whether it may be given requests."""
-        return Health.UNHEALTHY if self.ejected else self.endpoint.health
+        if self.ejected or self.failed:
+            return Health.UNHEALTHY
+        if self.degraded and self.endpoint.health is Health.HEALTHY:
+            return Health.DEGRADED
+        return self.endpoint.health
+
+    @property
+    def counts(self) -> bool:
+        """Return whether it counts when healthy hosts are compared with all."""
+        return not (self.pending or self.excluded or self.endpoint.draining)

@@ -24,6 +24,7 @@ from simulator.envoy.cluster import (
 from simulator.envoy.compile.balancing import balancing
 from simulator.envoy.compile.endpoints import endpoints, locality_weights
 from simulator.envoy.compile.fields import nanoseconds
+from simulator.envoy.compile.health import health_check
 from simulator.envoy.compile.transport import transports
 from simulator.envoy.rejected import Scope
 from simulator.envoy_api import name_of, unpack
@@ -42,6 +43,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
     balanced = balancing(message, scope)
     if kind is Discovery.ORIGINAL_DST:
         balanced["lb_policy"] = Policy.CLUSTER_PROVIDED
+    protocol = _protocol(message, scope)
     _note_unmodelled(message, scope)
     return Cluster(
         name=message.name,
@@ -55,7 +57,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
             if message.HasField("connect_timeout")
             else CONNECT_TIMEOUT_NS
         ),
-        **_protocol(message, scope),
+        **protocol,
         panic_threshold=_panic_threshold(message),
         overprovisioning=_overprovisioning(source),
         weighted_priority_health=source.policy.weighted_priority_health,
@@ -67,6 +69,9 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
         thresholds=_thresholds(message, 0),
         high_thresholds=_thresholds(message, 1),
         outlier_detection=_outlier_detection(message, scope),
+        health_check=health_check(message, scope, http2=protocol["http2"]),
+        keep_until_unhealthy=not message.ignore_health_on_host_removal,
+        pending_until_checked=message.common_lb_config.ignore_new_hosts_until_first_hc,
         transports=transports(message, scope, named_by_host=_named_by_host(message)),
         metadata=envoy_api.format(message.metadata).get("filter_metadata", {}),
         diagnostics=tuple(scope.found),
@@ -140,10 +145,6 @@ def _overprovisioning(assignment: Any) -> int:  # noqa: ANN401
     return int(policy.overprovisioning_factor.value)
 
 
-_ALSO_MODELLED = "successful_active_health_check_uneject_host"
-"""It changes nothing as long as nobody checks."""
-
-
 def _outlier_detection(message: Any, scope: Scope) -> OutlierDetection | None:  # noqa: ANN401
     if not message.HasField("outlier_detection"):
         return None
@@ -157,7 +158,7 @@ def _outlier_detection(message: Any, scope: Scope) -> OutlierDetection | None:  
             value = getattr(given, name)
             out[field.name] = nanoseconds(value) if field.name != name else value.value
     names = [field.name.removesuffix("_ns") for field in dataclasses.fields(OutlierDetection)]
-    inner.only(given, f"{' '.join(names)} {_ALSO_MODELLED}")
+    inner.only(given, " ".join(names))
     base = out.get("base_ejection_time_ns", OutlierDetection().base_ejection_time_ns)
     longest = max(OutlierDetection().max_ejection_time_ns, base)
     if out.setdefault("max_ejection_time_ns", longest) < base:
@@ -201,7 +202,6 @@ def _original_dst(message: Any) -> dict[str, Any]:  # noqa: ANN401
 
 _LEFT_OUT = {
     "cluster_type": "this kind of cluster",
-    "health_checks": "active health checking",
     "lb_subset_config": "subsets chosen inside a cluster",
     "transport_socket_matcher": "TLS to the endpoints",
     "preconnect_policy": "connections opened ahead of need",

@@ -20,6 +20,7 @@ _HEALTH = {
     4: Health.UNHEALTHY,
     5: Health.DEGRADED,
 }
+_DRAINING = 3
 
 
 def endpoints(assignment: Any, scope: Scope) -> Iterator[Endpoint]:  # noqa: ANN401 - protobuf
@@ -34,6 +35,10 @@ def endpoints(assignment: Any, scope: Scope) -> Iterator[Endpoint]:  # noqa: ANN
             if not address.HasField("socket_address"):
                 here.skip("", "only endpoints with an IP address and a port are called")
                 continue
+            checked = entry.endpoint.health_check_config
+            if checked.HasField("address"):
+                inside = here.at("endpoint").at("health_check_config")
+                inside.skip("address", "an endpoint is checked at its own address")
             endpoint = Endpoint(
                 address=address.socket_address.address,
                 port=address.socket_address.port_value,
@@ -44,6 +49,10 @@ def endpoints(assignment: Any, scope: Scope) -> Iterator[Endpoint]:  # noqa: ANN
                 locality=where,
                 priority=group.priority,
                 hostname=entry.endpoint.hostname,
+                draining=entry.health_status == _DRAINING,
+                unchecked=checked.disable_active_health_check,
+                check_port=checked.port_value,
+                check_hostname=checked.hostname,
                 metadata=envoy_api.format(entry.metadata) if entry.HasField("metadata") else {},
                 field_path=here.path,
             )

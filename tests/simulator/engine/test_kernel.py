@@ -214,3 +214,23 @@ def _clinic(env: simpy.Environment) -> list[tuple[float, str]]:
     env.process(patient("c", 1))
     env.run(until=20)
     return log
+
+
+def test_beats_come_as_long_as_anything_else_does() -> None:
+    agenda = Agenda()
+    log: list[tuple[int, str]] = []
+
+    def beat(_: object) -> None:
+        log.append((agenda.now, "beat"))
+        agenda.beat(10, beat)
+
+    agenda.beat(10, beat)
+    agenda.call_at(25, lambda _: log.append((agenda.now, "last")))
+    agenda.timers(100).start(print).cancel()
+    agenda.drain(PLENTY)
+    assert log == [(10, "beat"), (20, "beat"), (25, "last")]
+    assert agenda.now == 25
+
+    # What has waited comes when time goes on.
+    agenda.advance(41, PLENTY)
+    assert log[3:] == [(30, "beat"), (40, "beat")]

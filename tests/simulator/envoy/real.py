@@ -39,9 +39,13 @@ class Backend:
     after the request was read), `hang` (no answer).
     """
 
-    def __init__(self, ports: int, script: str = "x-script") -> None:
-        """`script` is the header that tells what to do."""
+    def __init__(self, ports: int, script: str = "x-script", *, counting: bool = False) -> None:
+        """`script` is the header that tells what to do.
+
+        `counting`: its steps are for the requests of a case, not for the attempts of one.
+        """
         self._script = script
+        self._counting = counting
         self.ports: list[int] = []
         self.seen: dict[str, list[dict[str, Any]]] = {}
         """By case: the requests as they arrived, in order."""
@@ -91,7 +95,9 @@ class Backend:
                 self.seen.setdefault(headers.get("x-case", ""), []).append(
                     {"line": line, "headers": pairs, "port": port}
                 )
-                step = script_step(headers, self._script)
+                seen = self.seen[headers.get("x-case", "")]
+                attempt = len(seen) if self._counting else None
+                step = script_step(headers, self._script, attempt)
                 if step == "hang":
                     await asyncio.sleep(_PATIENCE_S)
                     return
@@ -105,10 +111,13 @@ class Backend:
             writer.close()
 
 
-def script_step(headers: Mapping[str, str], script: str = "x-script") -> str:
+def script_step(
+    headers: Mapping[str, str], script: str = "x-script", attempt: int | None = None
+) -> str:
     """Return what the backend does with an attempt, by its number."""
     steps = headers.get(script, "200").split(",")
-    attempt = int(headers.get("x-envoy-attempt-count", "1"))
+    if attempt is None:
+        attempt = int(headers.get("x-envoy-attempt-count", "1"))
     return steps[min(attempt, len(steps)) - 1]
 
 
