@@ -63,7 +63,10 @@ class Ask:
 
 
 def request_of(
-    target: Target, method: str, headers: Mapping[str, str | tuple[str, ...]]
+    target: Target,
+    method: str,
+    headers: Mapping[str, str | tuple[str, ...]],
+    body: str = "",
 ) -> Request:
     """Return the request that a client writes on the wire."""
     pairs: list[tuple[str, str]] = []
@@ -75,4 +78,6 @@ def request_of(
         else:
             # White space around a value is no part of it.
             pairs.extend((name.lower(), one.strip(" \t")) for one in values)
-    return Request(method=method, authority=authority, path=target.path, headers=tuple(pairs))
+    return Request(
+        method=method, authority=authority, path=target.path, headers=tuple(pairs), body=body
+    )

@@ -7,11 +7,12 @@ the agenda, never a process: there are far too many for that.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from simulator.engine.kernel import Timer
 from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver
-from simulator.envoy.access_log import Record
+from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.commands import (
     Attempt,
     Call,
@@ -25,6 +26,7 @@ from simulator.envoy.commands import (
 )
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced
+from simulator.envoy.format_commands import Facts
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request import Request
@@ -161,6 +163,10 @@ class Crossing(Protocol):
         """Return what the access log would say."""
         ...
 
+    def entries(self) -> Iterator[tuple[AccessLog, Facts]]:
+        """Yield the access logs that tell of it, and what they speak of."""
+        ...
+
 
 class Passage:
     """An HTTP request inside one proxy, from its arrival to its end.
@@ -259,6 +265,10 @@ class Passage:
     def record(self) -> Record:
         """Return what the access log would say."""
         return self.stream.record()
+
+    def entries(self) -> Iterator[tuple[AccessLog, Facts]]:
+        """Yield the access logs that tell of it, and what they speak of."""
+        return self.stream.entries(self.ended_ns, self.accepted.listener.access_logs)
 
     @property
     def reasons(self) -> Node | None:

@@ -9,7 +9,8 @@ from simulator.engine.ask import Ask, request_of
 from simulator.engine.exchange import Crossing, Playback, Trace
 from simulator.engine.resolve import OUTSIDE
 from simulator.engine.world import ProxyNode, World
-from simulator.envoy.access_log import Record
+from simulator.envoy.access_log import Record, written
+from simulator.envoy.access_log import node as log_node
 from simulator.envoy.commands import Response
 from simulator.envoy.listener import Miss
 from simulator.envoy.tls import spiffe
@@ -43,7 +44,7 @@ def probe(
     target = world.target(client, wanted.url, wanted.via)
     trace = Trace(n, keep=True, explain=source is not None, playback=playback)
     ask = Ask(world, target, trace, _ignore)
-    ask.send(client, request_of(target, wanted.method, wanted.headers))
+    ask.send(client, request_of(target, wanted.method, wanted.headers, wanted.body))
     world.agenda.drain(MAX_EVENTS)
     crossings = trace.crossings or []
     response = ask.answer_ if isinstance(ask.answer_, Response) else None
@@ -80,7 +81,15 @@ def hop(mesh: Mesh, crossing: Crossing) -> Hop:
         duration_ns=crossing.ended_ns - crossing.received_ns if ended else None,
         request_headers_upstream=shown(headers) if headers is not None else None,
         tls=_tls(crossing, record),
+        logged=written(crossing.entries()) if ended and _logs(crossing) else None,
     )
+
+
+def _logs(crossing: Crossing) -> bool:
+    """Say whether the proxy keeps logs of such requests."""
+    accepted = crossing.accepted
+    chain = accepted.http or accepted.tcp
+    return bool(accepted.listener.access_logs or (chain is not None and chain.access_logs))
 
 
 def _tls(crossing: Crossing, record: Record) -> Tls | None:
@@ -143,7 +152,8 @@ def _explained_miss(node: ProxyNode, direction: str, miss: Miss, source: Source)
 
 def _explained_hop(crossing: Crossing, source: Source) -> Node:
     proxy = crossing.node.pod.ref
-    children = (crossing.accepted.node, crossing.reasons)
+    logs = (log_node(*entry) for entry in crossing.entries()) if crossing.ended_ns >= 0 else ()
+    children = (crossing.accepted.node, crossing.reasons, *logs)
     return Node(
         what="proxy",
         name=f"{proxy} {crossing.direction}",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simulator.engine.exchange import Trace
 from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver, reset_of
-from simulator.envoy.access_log import Record
+from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.connection import Connection
+from simulator.envoy.format_commands import Facts
 from simulator.envoy.listener import Accepted
 from simulator.envoy.request import Request
 from simulator.envoy.transport import Hello
@@ -108,6 +110,10 @@ class Tunnel:
     def record(self) -> Record:
         """Return what the access log would say."""
         return self._session.record()
+
+    def entries(self) -> Iterator[tuple[AccessLog, Facts]]:
+        """Yield the access logs that tell of it, and what they speak of."""
+        return self._session.entries(self.ended_ns, self.accepted.listener.access_logs)
 
     @property
     def reasons(self) -> Node:

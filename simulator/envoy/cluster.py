@@ -166,6 +166,10 @@ class Cluster:
     """A group of endpoints that a route can name."""
 
     name: str
+    alt_stat_name: str = ""
+    """Under which statistics and logs speak of it; empty: its name."""
+    source_address: str = ""
+    """From which connections are made; empty: the proxy's own."""
     type: Discovery = Discovery.STATIC
     lb_policy: Policy = Policy.ROUND_ROBIN
     endpoints: tuple[Endpoint, ...] = ()

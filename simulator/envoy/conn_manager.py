@@ -18,9 +18,9 @@ from ipaddress import ip_address, ip_network
 from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
+from simulator.envoy.grpc import is_grpc
 from simulator.envoy.header_map import Headers, first, replaced, without
 from simulator.envoy.http import HttpChain, Underscores
-from simulator.envoy.match import is_grpc
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import Request
 
@@ -120,6 +120,7 @@ def prepare(chain: HttpChain, request: Request, connection: Connection | None) -
         path=path,
         headers=headers,
         scheme=request.scheme,
+        body=request.body,
     )
 
 
@@ -178,6 +179,7 @@ def admit(
         path=request.path,
         headers=headers,
         scheme=told if told in ("http", "https") else request.scheme,
+        body=request.body,
     )
     return Admitted(request=admitted, client=client or source)
 

@@ -1,21 +1,38 @@
-"""Envoy's format strings in header values and rewrites: `%REQ(x-user)%` and its kin.
+"""Envoy's format strings in headers, rewrites and access logs: `%REQ(x-user)%` and its kin.
 
-Follows   envoy/source/common/formatter/substitution_format_string.cc, substitution_formatter.cc
-Leaves    commands about time, bytes, TLS and upstreams (docs/fidelity.md#format-commands)
+Follows   envoy/source/common/formatter/{substitution_format_utility,substitution_formatter}.cc
+Leaves    commands that are said to have no value (docs/fidelity.md#format-commands)
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from simulator.envoy import cel
-from simulator.envoy.request import PLAIN, Request, StreamInfo
+from simulator.envoy.format_commands import COMMANDS, LOG_COMMANDS, UNMODELLED, Facts, as_text
+from simulator.envoy.format_time import bad_precision
 
 _COMMAND = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\)(?=%|:[0-9]+%))?(?::([0-9]+))?%")
+_HEADERS = frozenset({"REQ", "REQUEST_HEADER", "RESP", "RESPONSE_HEADER", "TRAILER",
+                      "RESPONSE_TRAILER"})  # fmt: skip
+_LONG = _HEADERS | {"DYNAMIC_METADATA", "ENVIRONMENT", "QUERY_PARAM", "FILTER_STATE",
+                    "UPSTREAM_FILTER_STATE", "METADATA", "CEL", "PATH", "QUERY_PARAMS"}  # fmt: skip
+"""Commands whose value may be cut."""
+_REQUIRED = _HEADERS | {"DYNAMIC_METADATA", "CLUSTER_METADATA", "UPSTREAM_METADATA", "ENVIRONMENT",
+                        "QUERY_PARAM", "COMMON_DURATION"}  # fmt: skip
+_OPTIONAL = frozenset({"START_TIME", "START_TIME_LOCAL", "EMIT_TIME", "EMIT_TIME_LOCAL",
+                       "GRPC_STATUS", "REQUESTED_SERVER_NAME",
+                       "RESPONSE_CODE_DETAILS"})  # fmt: skip
+_CHOICES = {
+    "PATH": ("WQ", "NQ"),
+    "QUERY_PARAMS": ("ORIG", "DECODED"),
+    "REQUESTED_SERVER_NAME": ("SNI_ONLY", "SNI_FIRST", "HOST_FIRST"),
+}
+_METADATA = ("DYNAMIC", "CLUSTER", "ROUTE", "UPSTREAM_HOST", "LISTENER", "LISTENER_FILTER_CHAIN",
+             "VIRTUAL_HOST")  # fmt: skip
 
 
 class BadFormatError(ValueError):
@@ -33,19 +50,8 @@ class Command:
 
 Format: TypeAlias = tuple[str | Command, ...]
 """Literal text and commands, in order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a format string may speak of."""
-
-    request: Request
-    response_headers: tuple[tuple[str, str], ...] = ()
-    info: StreamInfo = PLAIN
-    route_name: str = ""
-    cluster: str = ""
-    virtual_host: str = ""
-    status: int | None = None
+JsonFormat: TypeAlias = Mapping[str, Any]
+"""A JSON object whose texts are `Format`s."""
 
 
 def parse(text: str) -> Format:
@@ -82,181 +88,117 @@ def parse(text: str) -> Format:
 
 def _command(found: re.Match[str]) -> Command:
     name, argument, length = found.groups()
-    if name not in COMMANDS and name not in UNMODELLED:
+    if name not in COMMANDS and name not in LOG_COMMANDS and name not in UNMODELLED:
         raise BadFormatError(f"Not supported field in StreamInfo: {name}")
+    refusal = _refusal(name, argument or "", length)
+    if refusal:
+        raise BadFormatError(refusal)
     return Command(
         name=name, argument=argument or "", length=int(length) if length is not None else None
     )
 
 
-def unmodelled(parts: Format) -> tuple[str, ...]:
-    """Return the commands that Envoy knows and the simulator renders empty."""
+def _refusal(name: str, argument: str, length: str | None) -> str:
+    """Return why Envoy refuses a command that it knows; empty if it does not."""
+    takes = name in _LONG or name in _REQUIRED or name in _OPTIONAL
+    takes = takes or name.endswith(("_WITHOUT_PORT", "_CERT_V_START", "_CERT_V_END"))
+    if "ATTEMPTED" in name or "HOST_NAME" in name or not takes:
+        if argument or length is not None:
+            return f"{name} does not take any parameters or length"
+        return ""
+    if name in _REQUIRED and not argument:
+        return f"{name} requires parameters"
+    if length is not None and name not in _LONG:
+        return f"{name} does not allow length to be specified."
+    return _bad_argument(name, argument)
+
+
+def _bad_argument(name: str, argument: str) -> str:
+    first, *_ = options = argument.split(":")
+    if name in _HEADERS and argument.count("?") > 1:
+        return f"More than 1 alternative header specified in token: {argument}"
+    if name.endswith("FILTER_STATE") and not first:
+        return "Invalid filter state configuration, key cannot be empty."
+    if name == "METADATA" and first not in _METADATA:
+        return f"{first} is not supported type of metadata"
+    if name == "GRPC_STATUS" and argument not in ("", "CAMEL_STRING", "SNAKE_STRING", "NUMBER"):
+        told = "GrpcStatusFormatter only supports CAMEL_STRING, SNAKE_STRING or NUMBER."
+        return f"{told} Got: {argument}"
+    if name == "COMMON_DURATION":
+        if len(options) != 3:
+            return f"Invalid common duration configuration: {argument}."
+        return bad_precision(options[2])
+    allowed = _CHOICES.get(name)
+    if allowed is not None and first and first not in allowed:
+        told = "/".join(f"'{one}'" for one in allowed)
+        return f"Invalid {name} option: '{first}', only {told} are allowed"
+    return ""
+
+
+def unmodelled(parts: Format, *, logged: bool = False) -> tuple[str, ...]:
+    """Return the commands that Envoy knows and the simulator renders empty.
+
+    `logged`: the format is an access log's, which knows how the request ended.
+    """
     return tuple(
-        part.name for part in parts if isinstance(part, Command) and not _is_modelled(part)
+        part.name
+        for part in parts
+        if isinstance(part, Command) and not _is_modelled(part, logged=logged)
     )
 
 
-def _is_modelled(command: Command) -> bool:
+def _is_modelled(command: Command, *, logged: bool) -> bool:
     if command.name == "CEL":
         try:
             cel.parse(command.argument)
         except cel.UnmodelledError:
             return False
+    if command.name in LOG_COMMANDS:
+        return logged
     return command.name not in UNMODELLED
 
 
-def render(parts: Format, facts: Facts) -> str:
-    """Return the text; a command without a value gives nothing."""
+def render(parts: Format, facts: Facts, missing: str = "") -> str:
+    """Return the text; a command without a value gives what `missing` says."""
     if len(parts) == 1 and isinstance(parts[0], str):
         return parts[0]
-    return "".join(part if isinstance(part, str) else _value(part, facts) for part in parts)
+    return "".join(part if isinstance(part, str) else _text(part, facts, missing) for part in parts)
 
 
-def _value(command: Command, facts: Facts) -> str:
+def render_json(format_: JsonFormat, facts: Facts, *, omit_empty: bool) -> dict[str, Any]:
+    """Return the object; `omit_empty` leaves out what has no value, which is null otherwise."""
+    made = {name: _json(inner, facts, omit_empty=omit_empty) for name, inner in format_.items()}
+    kept = sorted(made.items())
+    return {name: value for name, value in kept if not omit_empty or value is not None}
+
+
+def _json(inner: Any, facts: Facts, *, omit_empty: bool) -> Any:  # noqa: ANN401 - a JSON value
+    if isinstance(inner, Mapping):
+        return render_json(inner, facts, omit_empty=omit_empty)
+    if isinstance(inner, list):
+        made = [_json(one, facts, omit_empty=omit_empty) for one in inner]
+        return [one for one in made if not omit_empty or one is not None]
+    if not isinstance(inner, tuple):
+        return inner
+    if len(inner) == 1 and isinstance(inner[0], Command):
+        return _value(inner[0], facts)
+    return render(inner, facts, "" if omit_empty else "-")
+
+
+def _text(command: Command, facts: Facts, missing: str) -> str:
+    value = _value(command, facts)
+    return missing if value is None else as_text(value)
+
+
+def _value(command: Command, facts: Facts) -> Any:  # noqa: ANN401 - a JSON value
     evaluate = COMMANDS.get(command.name)
-    value = evaluate(command.argument, facts) if evaluate is not None else None
-    if value is None:
-        return ""
-    return value if command.length is None else value[: command.length]
-
-
-def _names(argument: str) -> list[str]:
-    return [name.strip().lower() for name in argument.split("?", 1)]
-
-
-def _request_header(argument: str, facts: Facts) -> str | None:
-    for name in _names(argument):
-        if (value := facts.request.first(name)) is not None:
-            return value
-    return None
-
-
-def _response_header(argument: str, facts: Facts) -> str | None:
-    for name in _names(argument):
-        for key, value in facts.response_headers:
-            if key == name:
-                return value
-    return None
-
-
-def _path(argument: str, facts: Facts) -> str | None:
-    options = argument.split(":")
-    path: str | None = facts.request.path
-    if len(options) > 1 and options[1] in ("ORIG", "ORIG_OR_PATH"):
-        original = facts.request.first("x-envoy-original-path")
-        path = original if original is not None or options[1] == "ORIG" else path
-    if path and options[0] == "NQ":
-        path = path.partition("?")[0]
-    return path or None
-
-
-def _query(argument: str, facts: Facts) -> str | None:
-    name, _, _ = argument.partition(":")
-    _, _, query = facts.request.path.partition("?")
-    for part in query.split("&"):
-        key, _, value = part.partition("=")
-        if key == name:
-            return value
-    return None
-
-
-def _metadata(argument: str, facts: Facts) -> str | None:
-    value: Any = facts.info.metadata
-    for step in argument.split(":"):
-        if not isinstance(value, Mapping):
+    if evaluate is not None:
+        value = evaluate(command.argument, facts)
+    else:
+        of_log = LOG_COMMANDS.get(command.name)
+        if of_log is None or facts.end is None:
             return None
-        value = value.get(step)
-    return None if value is None else as_text(value)
-
-
-def as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return a JSON value as a format string shows it: a text as it is, others as JSON."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON value whose whole numbers have no fraction."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
-
-
-def _filter_state(argument: str, facts: Facts) -> str | None:
-    return facts.info.filter_state.get(argument.split(":")[0])
-
-
-def _source(_: str, facts: Facts) -> str | None:
-    return facts.info.source_address or None
-
-
-def _cel(argument: str, facts: Facts) -> str | None:
-    try:
-        return cel.parse(argument)(facts.request)
-    except cel.UnmodelledError:
-        return None
-
-
-def _status(_: str, facts: Facts) -> str | None:
-    return str(facts.status) if facts.status is not None else None
-
-
-COMMANDS: dict[str, Callable[[str, Facts], str | None]] = {
-    "REQ": _request_header,
-    "REQUEST_HEADER": _request_header,
-    "RESP": _response_header,
-    "PATH": _path,
-    "QUERY_PARAM": _query,
-    "DYNAMIC_METADATA": _metadata,
-    "FILTER_STATE": _filter_state,
-    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT": _source,
-    "ROUTE_NAME": lambda _, facts: facts.route_name or None,
-    "UPSTREAM_CLUSTER": lambda _, facts: facts.cluster or None,
-    "VIRTUAL_HOST_NAME": lambda _, facts: facts.virtual_host or None,
-    "RESPONSE_CODE": _status,
-    "CEL": _cel,
-}
-"""Commands by name: the argument in, the value out, None where there is none."""
-
-_UNMODELLED = """
-    ACCESS_LOG_TYPE BYTES_RECEIVED BYTES_SENT COMMON_DURATION CONNECTION_ID
-    CONNECTION_TERMINATION_DETAILS CUSTOM_FLAGS DOWNSTREAM_DETECTED_CLOSE_TYPE
-    DOWNSTREAM_DIRECT_LOCAL_ADDRESS DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT
-    DOWNSTREAM_DIRECT_LOCAL_PORT DOWNSTREAM_DIRECT_REMOTE_ADDRESS
-    DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT DOWNSTREAM_DIRECT_REMOTE_PORT
-    DOWNSTREAM_HANDSHAKE_DURATION DOWNSTREAM_HEADER_BYTES_RECEIVED DOWNSTREAM_HEADER_BYTES_SENT
-    DOWNSTREAM_LOCAL_ADDRESS DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT DOWNSTREAM_LOCAL_CLOSE_REASON
-    DOWNSTREAM_LOCAL_DNS_SAN DOWNSTREAM_LOCAL_EMAIL_SAN DOWNSTREAM_LOCAL_IP_SAN
-    DOWNSTREAM_LOCAL_OTHERNAME_SAN DOWNSTREAM_LOCAL_PORT DOWNSTREAM_LOCAL_SUBJECT
-    DOWNSTREAM_LOCAL_URI_SAN DOWNSTREAM_PEER_CERT DOWNSTREAM_PEER_CERT_V_END
-    DOWNSTREAM_PEER_CERT_V_START DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1
-    DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256 DOWNSTREAM_PEER_CHAIN_SERIALS DOWNSTREAM_PEER_DNS_SAN
-    DOWNSTREAM_PEER_EMAIL_SAN DOWNSTREAM_PEER_FINGERPRINT_1 DOWNSTREAM_PEER_FINGERPRINT_256
-    DOWNSTREAM_PEER_IP_SAN DOWNSTREAM_PEER_ISSUER DOWNSTREAM_PEER_OTHERNAME_SAN
-    DOWNSTREAM_PEER_SERIAL DOWNSTREAM_PEER_SUBJECT DOWNSTREAM_PEER_URI_SAN
-    DOWNSTREAM_REMOTE_ADDRESS DOWNSTREAM_REMOTE_PORT DOWNSTREAM_SSL_FINGERPRINT_256
-    DOWNSTREAM_TLS_CIPHER DOWNSTREAM_TLS_SESSION_ID DOWNSTREAM_TLS_VERSION
-    DOWNSTREAM_TRANSPORT_FAILURE_REASON DOWNSTREAM_WIRE_BYTES_RECEIVED
-    DOWNSTREAM_WIRE_BYTES_SENT DURATION EMIT_TIME ENVIRONMENT FILTER_CHAIN_NAME GRPC_STATUS
-    GRPC_STATUS_NUMBER HOSTNAME LOCAL_REPLY_BODY METADATA PROTOCOL REQUESTED_SERVER_NAME
-    REQUEST_DURATION REQUEST_HEADERS_BYTES REQUEST_TX_DURATION RESPONSE_CODE_DETAILS
-    RESPONSE_DURATION RESPONSE_FLAGS RESPONSE_FLAGS_LONG RESPONSE_HEADERS_BYTES
-    RESPONSE_TRAILERS_BYTES RESPONSE_TX_DURATION ROUNDTRIP_DURATION START_TIME START_TIME_LOCAL
-    STREAM_ID TLS_JA3_FINGERPRINT TLS_JA4_FINGERPRINT TRACE_ID TRAILER UNIQUE_ID
-    UPSTREAM_CLUSTER_RAW UPSTREAM_CONNECTION_ID UPSTREAM_CONNECTION_POOL_READY_DURATION
-    UPSTREAM_DETECTED_CLOSE_TYPE UPSTREAM_FILTER_STATE UPSTREAM_HEADER_BYTES_RECEIVED
-    UPSTREAM_HEADER_BYTES_SENT UPSTREAM_HOST UPSTREAM_HOSTS_ATTEMPTED UPSTREAM_HOST_NAME
-    UPSTREAM_HOST_NAME_WITHOUT_PORT UPSTREAM_LOCAL_ADDRESS
-    UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT UPSTREAM_LOCAL_CLOSE_REASON UPSTREAM_LOCAL_PORT
-    UPSTREAM_METADATA UPSTREAM_PEER_CERT UPSTREAM_PEER_CERT_V_END UPSTREAM_PEER_CERT_V_START
-    UPSTREAM_PEER_DNS_SAN UPSTREAM_PEER_ISSUER UPSTREAM_PEER_SUBJECT UPSTREAM_PEER_URI_SAN
-    UPSTREAM_PROTOCOL UPSTREAM_REMOTE_ADDRESS UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT
-    UPSTREAM_REMOTE_PORT UPSTREAM_REQUEST_ATTEMPT_COUNT UPSTREAM_TLS_CIPHER
-    UPSTREAM_TLS_SESSION_ID UPSTREAM_TLS_VERSION UPSTREAM_TRANSPORT_FAILURE_REASON
-    UPSTREAM_WIRE_BYTES_RECEIVED UPSTREAM_WIRE_BYTES_SENT VIRTUAL_CLUSTER_NAME
-"""
-UNMODELLED = frozenset(_UNMODELLED.split())
-"""Commands that Envoy takes and the simulator renders empty."""
+        value = of_log(command.argument, facts, facts.end)
+    if command.length is not None and value is not None:
+        return as_text(value)[: command.length]
+    return value

@@ -50,4 +50,5 @@ def with_headers(request: Request, headers: Headers) -> Request:
         path=request.path,
         headers=headers,
         scheme=request.scheme,
+        body=request.body,
     )

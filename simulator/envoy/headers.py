@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from simulator.envoy.commands import Response
-from simulator.envoy.formatter import Facts, render
+from simulator.envoy.format_commands import Facts
+from simulator.envoy.formatter import render
 from simulator.envoy.header_map import Headers, without
 from simulator.envoy.local_reply import reply
 from simulator.envoy.match import PathKind, compiled, without_query
@@ -101,7 +102,6 @@ def _facts(
         info=info,
         route_name=match.route.name,
         cluster=match.cluster or "",
-        virtual_host=match.virtual_host.name,
         status=status,
     )
 

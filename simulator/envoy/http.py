@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from simulator.envoy.access_log import AccessLog
 from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import PathRules
@@ -80,6 +81,9 @@ class HttpChain:
     via: str = ""
     underscores: Underscores = Underscores.ALLOW
     """`common_http_protocol_options.headers_with_underscores_action`"""
+    access_logs: tuple[AccessLog, ...] = ()
+    filter_chain: str = ""
+    """The name of the filter chain that it stands in."""
 
     def route_table(self, routes: Mapping[str, RouteTable]) -> RouteTable | None:
         """Return the table in force: the inline one, or the named one where it has arrived."""

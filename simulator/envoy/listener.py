@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.diagnostics import Diagnostic
+from simulator.envoy.access_log import AccessLog
 from simulator.envoy.chain_match import Candidate, Dropped, Inspected, select
 from simulator.envoy.connection import Connection
 from simulator.envoy.http import HttpChain
@@ -72,6 +73,8 @@ class Listener:
     """Where TLS is recognized, by the port that the client connected to."""
     inspects_http: bool
     field: FieldRef
+    access_logs: tuple[AccessLog, ...] = ()
+    """Each tells of every connection."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
 

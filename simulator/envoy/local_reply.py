@@ -10,17 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.envoy.commands import Reset, Response
+from simulator.envoy.grpc import is_grpc, of_http
 from simulator.envoy.header_map import Headers
 from simulator.envoy.request import Request
-
-_GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
-_GRPC_UNKNOWN = 2
-
-
-def is_grpc(request: Request) -> bool:
-    """Say whether a request is gRPC, by its content type."""
-    kind = request.first("content-type") or ""
-    return kind == "application/grpc" or kind.startswith("application/grpc+")
 
 
 def reply(
@@ -33,7 +25,7 @@ def reply(
     """Return the answer; a gRPC client gets its status in `grpc-status`, with HTTP 200."""
     if is_grpc(request):
         if grpc_status is None:
-            grpc_status = _GRPC_OF_HTTP.get(status, _GRPC_UNKNOWN)
+            grpc_status = of_http(status)
         lines: Headers = (
             ("content-type", "application/grpc"),
             ("grpc-status", str(grpc_status)),

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import re2
 
+from simulator.envoy.grpc import is_grpc
 from simulator.envoy.request import Request, StreamInfo
 
 _INTEGER = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+[ \t\n\v\f\r]*")
@@ -341,12 +342,6 @@ class GrpcMatcher:
         """Return why it does not hold, for a learner."""
         given = subject.request.first("content-type")
         return f"the route is for gRPC alone, and the content type is {given or 'absent'}"
-
-
-def is_grpc(request: Request) -> bool:
-    """Say whether the content type is `application/grpc` or `application/grpc+…`."""
-    given = request.first("content-type") or ""
-    return given == "application/grpc" or given.startswith("application/grpc+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

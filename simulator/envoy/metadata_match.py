@@ -67,16 +67,17 @@ class MetadataMatcher:
 
     def holds(self, subject: Subject) -> bool:
         """Say whether the stream's dynamic metadata is as asked."""
-        return self.value.matches(self._find(subject)) != self.invert
+        return self.value.matches(self.find(subject)) != self.invert
 
     def why(self, subject: Subject) -> str:
         """Return why it does not hold, for a learner."""
         where = ".".join((self.filter, *self.path))
-        found = self._find(subject)
+        found = self.find(subject)
         shown = "absent" if found is None else repr(found)
         return f"the dynamic metadata {where} is {shown}, which is not as asked"
 
-    def _find(self, subject: Subject) -> Any:  # noqa: ANN401 - any JSON value
+    def find(self, subject: Subject) -> Any:  # noqa: ANN401 - any JSON value
+        """Return what stands there; None where nothing does."""
         value: Any = subject.info.metadata.get(self.filter)
         for step in self.path:
             if not isinstance(value, Mapping):

@@ -37,13 +37,13 @@ class Proxy:
         self.name = name
         """`POD.NAMESPACE`"""
         self.address = address
-        """Its own, which it tells of in requests of its own; empty: it does not."""
+        """Its own, which it tells of in requests of its own and in access logs; empty: it does not."""
         self.config = config
         self.turns: deque[Turn[Stream]] = deque()
         """Streams whose waiting for a connection has ended; to be emptied after each event."""
         self.upstreams: dict[str, Upstream] = {}
         """By cluster name, with what is under way to each."""
-        self._lasting = Lasting(epoch_ns)
+        self._lasting = Lasting(epoch_ns, address)
         self.copies = self._lasting.copies
         """Requests to be sent by a stream of `copy`; to be emptied after each event."""
         self._connections = Connections()
@@ -122,6 +122,7 @@ class Proxy:
             draws,
             upstreams=self.upstreams,
             connections=self._connections,
+            lasting=self._lasting,
             forced=forced,
         )
 

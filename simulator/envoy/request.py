@@ -21,6 +21,7 @@ class Request:
     """With its query string; empty for a CONNECT request without one."""
     headers: tuple[tuple[str, str], ...] = ()
     scheme: str = "http"
+    body: str = ""
 
     def values(self, name: str) -> list[str]:
         """Return every value of a header, in order; pseudo-headers by their `:name`."""
@@ -66,8 +67,14 @@ class StreamInfo:
     """Filter state objects by key, as their strings."""
     runtime: Mapping[str, int] = field(default_factory=dict)
     """Runtime keys that override a configuration's defaults."""
+    start_ns: int = 0
+    """When the stream began, since 1970."""
     source_address: str = ""
     """The client's address: its own, or what trusted headers say it is."""
+    health_check: bool = False
+    """Whether a filter has taken the request for a health check."""
+    trace_forced: bool = False
+    """Whether a service wants the request traced."""
     connection: Connection | None = None
     """The connection that the request came on; None where it does not matter."""
 

@@ -90,6 +90,11 @@ class Router:
         self._timeout_status = 504
         self._sent = False
 
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """Return the hosts of all attempts, `ip:port`, in order."""
+        return self._choice.tried
+
     def start(self, now: int, upstream: Upstream) -> Command:
         """Send the request, for the first time."""
         match, info = self._match, self.passing.info
@@ -166,6 +171,8 @@ class Router:
         if self.sending is not None:
             self.sending.heed(now, response)
         self.end_attempt(now, Result.ANSWERED, status)
+        if self.sending is not None:
+            self.sending.responded_ns = now
         again = self._try_again(
             now,
             self._retry.on_headers(response, self.passing.draws) if self._retry else None,
@@ -176,6 +183,10 @@ class Router:
     def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command:
         """Take the end of an attempt without a response; the transport may say why."""
         self.end_attempt(now, Result.FAILED, failure=reason)
+        if self.sending is not None:
+            self.sending.transport_failure = transport_failure
+            if reason in retry.CONNECT_FAILURES:
+                self.sending.sent_ns = None
         return self._after_reset(now, reason, transport_failure)
 
     def on_per_try_timeout(self, now: int) -> Command:
@@ -238,6 +249,7 @@ class Router:
             keep = not self._options.suppress_envoy_headers
             request = addressed(request, sending.host.endpoint, match, keep_original=keep)
         self.sent_request = request
+        sending.sent_ns = now
         return Attempt(
             number=self.attempts,
             cluster=upstream.cluster.name,

@@ -7,16 +7,18 @@ Leaves    circuit breakers of connections, tunneling (docs/fidelity.md#tcp-proxy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from simulator.envoy.access_log import Record
+from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.balance import Context, Host
 from simulator.envoy.cluster import Discovery, Endpoint
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
+from simulator.envoy.filters.lasting import Lasting
+from simulator.envoy.format_commands import End, Facts
 from simulator.envoy.network_filters import Connections, Refusal, authorize, named_cluster
-from simulator.envoy.request import BYTES
+from simulator.envoy.request import BYTES, StreamInfo
 from simulator.envoy.tcp import TcpChain
 from simulator.envoy.transport import ClientTls
 from simulator.envoy.upstream import Upstream
@@ -34,6 +36,7 @@ class Session:
         *,
         upstreams: Mapping[str, Upstream],
         connections: Connections,
+        lasting: Lasting,
         forced: Forced | None = None,
     ) -> None:
         self._chain = chain
@@ -42,6 +45,9 @@ class Session:
         self._draws = draws
         self._upstreams = upstreams
         self._connections = connections
+        self._lasting = lasting
+        self._started_ns = 0
+        self._tried: list[str] = []
         self._forced = forced or NOTHING_FORCED
         self._cluster: str | None = None
         self._host: Host | None = None
@@ -53,6 +59,7 @@ class Session:
     def start(self, now: int) -> Endpoint | None:
         """Return where to connect to, or `None` if there is nothing and the client is cut off."""
         filters = self._chain.filters
+        self._started_ns = now
         self._refusal = self._connections.enter(filters, now)
         if self._refusal is not None:
             self._flags = self._refusal.flags
@@ -81,6 +88,7 @@ class Session:
             self._leave()
             return None
         self._attempts += 1
+        self._tried.append(self._host.endpoint.key)
         self._host.active += 1
         return self._host.endpoint
 
@@ -125,6 +133,43 @@ class Session:
             details=self._refusal.details if self._refusal is not None else "",
             status=None,
             request_headers_upstream=None,
+        )
+
+    def entries(
+        self, now: int, of_listener: Iterable[AccessLog] = ()
+    ) -> Iterator[tuple[AccessLog, Facts]]:
+        """Yield the access logs that are due at the end, and what they speak of."""
+        end = self._end(now)
+        for one in self._chain.access_logs:
+            yield one, self._facts(end)
+        for one in of_listener:
+            yield one, self._facts(replace(end, log_type="NotSet"))
+
+    def _facts(self, end: End) -> Facts:
+        info = StreamInfo(
+            source_address=self._connection.source_ip,
+            connection=self._connection,
+            start_ns=end.wall_ns + self._started_ns,
+        )
+        return Facts(request=BYTES, info=info, cluster=self._cluster or "", end=end)
+
+    def _end(self, now: int) -> End:
+        found = self._upstreams.get(self._cluster or "")
+        host = self._host.endpoint if self._host else None
+        connected = found is not None and host is not None and "UF" not in self._flags
+        return End(
+            log_type="TcpConnectionEnd",
+            started_ns=self._started_ns,
+            ended_ns=now,
+            wall_ns=self._lasting.epoch_ns,
+            flags=self._flags,
+            termination=self._refusal.details if self._refusal is not None else "",
+            attempts=self._attempts,
+            cluster=found.cluster if found is not None else None,
+            host=host,
+            tried=tuple(self._tried),
+            local_address=found.from_address(self._lasting.address) if found and connected else "",
+            filter_chain=self._chain.filter_chain,
         )
 
     @property

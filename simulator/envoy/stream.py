@@ -10,11 +10,11 @@ Follows   envoy/source/common/http/{conn_manager_impl,filter_manager}.cc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from simulator.envoy.access_log import Record
+from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.choice import Choice, ask
 from simulator.envoy.commands import Command, Finish, Reset, Response, Wait
 from simulator.envoy.conn_manager import Refused, admit, prepare, release
@@ -23,15 +23,16 @@ from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import chain as filter_chain
 from simulator.envoy.filters.lasting import Lasting
 from simulator.envoy.filters.passing import Ask, Find, Hold, Passing
+from simulator.envoy.format_commands import End, Facts
 from simulator.envoy.header_map import Headers, replaced
-from simulator.envoy.headers import finalize_response, respond
+from simulator.envoy.headers import finalize_response, respond, virtual_cluster
 from simulator.envoy.http import HttpChain
 from simulator.envoy.local_reply import reply
 from simulator.envoy.network_filters import authorize
 from simulator.envoy.outgoing import with_pseudo_headers
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.reasons import Reasons, below
-from simulator.envoy.request import PLAIN, Request, StreamInfo
+from simulator.envoy.request import BYTES, PLAIN, Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
 from simulator.envoy.router import Router
 from simulator.envoy.routing import route_of
@@ -39,6 +40,7 @@ from simulator.envoy.states import REACHED, TRANSITIONS, Event, State, Unexpecte
 from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import Node
 
+_PROTOCOLS = ("HTTP/1.1", "HTTP/2")
 Reached = TypeVar("Reached", bound=Command)
 
 
@@ -82,6 +84,9 @@ class Stream:
         self._upstream: Upstream | None = None
         self._router: Router | None = None
         self._status: int | None = None
+        self._response: Response | None = None
+        self._started_ns = 0
+        self._refused = False
 
     @property
     def attempts(self) -> int:
@@ -104,6 +109,7 @@ class Stream:
     def start(self, now: int) -> Command:
         """Take the request; it is complete."""
         self._take(Event.START)
+        self._started_ns = now
         return self._reach(self._begin(now))
 
     def resume(self, now: int) -> Command | None:
@@ -178,6 +184,78 @@ class Stream:
             request_headers_upstream=None if sent is None else with_pseudo_headers(sent),
         )
 
+    def entries(
+        self, now: int, of_listener: Iterable[AccessLog] = ()
+    ) -> Iterator[tuple[AccessLog, Facts]]:
+        """Yield the access logs that are due at the end, and what they speak of."""
+        if not self._refused:
+            facts = self._facts(now)
+            for one in self._chain.access_logs:
+                yield one, facts
+        for one in of_listener:
+            yield one, self._facts_of_connection(now)
+
+    def _facts(self, now: int) -> Facts:
+        """Return what an access log may speak of."""
+        match, response = self._match, self._response
+        sent = self._router.sent_request if self._router is not None else None
+        return Facts(
+            request=sent or self.request,
+            response_headers=response.headers if response is not None else (),
+            info=self._info,
+            route_name=match.route.name if isinstance(match, RouteMatch) else "",
+            cluster=self._upstream.cluster.name if self._upstream else "",
+            status=response.status if response is not None else None,
+            end=self._end(now),
+        )
+
+    def _end(self, now: int) -> End:
+        match, upstream, response = self._match, self._upstream, self._response
+        sending = self._router.sending if self._router is not None else None
+        sent = sending if sending is not None and sending.sent_ns is not None else None
+        own = self._lasting.address
+        routed = match if isinstance(match, RouteMatch) else None
+        return End(
+            log_type="DownstreamEnd",
+            started_ns=self._started_ns,
+            sent_ns=sent.sent_ns if sent else None,
+            responded_ns=sent.responded_ns if sent else None,
+            ended_ns=now,
+            wall_ns=self._lasting.epoch_ns,
+            protocol="HTTP/1.1",
+            upstream_protocol=_PROTOCOLS[sent.upstream.cluster.http2] if sent else None,
+            flags=tuple(self.flags),
+            details=self.details,
+            transport_failure=sending.transport_failure if sending else "",
+            attempts=self.attempts,
+            cluster=upstream.cluster if upstream else None,
+            host=sending.host.endpoint if sending else None,
+            tried=self._router.tried if self._router is not None else (),
+            local_address=sent.upstream.from_address(own) if sent else "",
+            received_bytes=len(self._request.body.encode()),
+            sent_bytes=len(response.body.encode()) if response is not None else 0,
+            filter_chain=self._chain.filter_chain,
+            virtual_cluster=(virtual_cluster(routed, self.request) or "") if routed else "",
+        )
+
+    def _facts_of_connection(self, now: int) -> Facts:
+        """Return what a listener's access log may speak of."""
+        connection, epoch = self._connection, self._lasting.epoch_ns
+        info = StreamInfo(
+            source_address=connection.source_ip if connection is not None else "",
+            connection=connection,
+            start_ns=epoch + self._started_ns,
+        )
+        end = End(
+            log_type="NotSet",
+            started_ns=self._started_ns,
+            ended_ns=now,
+            wall_ns=epoch,
+            filter_chain=self._chain.filter_chain,
+            termination=self.details if self._refused else "",
+        )
+        return Facts(request=BYTES, info=info, end=end)
+
     @property
     def node(self) -> Node | None:
         """Return why all this happened; absent unless asked for."""
@@ -219,6 +297,7 @@ class Stream:
         if refusal is not None:
             if self._reasons is not None:
                 self._reasons.add(refusal.node)
+            self._refused = True
             return self._finish(None, refusal.details)
         prepared = prepare(self._chain, self._request, self._connection)
         if isinstance(prepared, Refused):
@@ -231,7 +310,11 @@ class Stream:
             return self.answer(404, "", "NR", "route_configuration_not_found")
         draws, connection = self._draws, self._connection
         admitted = admit(self._chain, prepared, connection, draws, table.internal_only_headers)
-        self._info = StreamInfo(source_address=admitted.client, connection=connection)
+        self._info = StreamInfo(
+            source_address=admitted.client,
+            connection=connection,
+            start_ns=self._lasting.epoch_ns + now,
+        )
         forced, explain = self._forced, self._reasons is not None
         find = partial(
             route_of, table, random=draws.stream, cluster=forced.cluster, explain=explain
@@ -329,6 +412,7 @@ class Stream:
             if self._passing is not None:
                 response = filter_chain.encode(self._chain.filters, self._passing, response)
             response = release(self._chain, self.request, response)
+        self._response = response
         if self._reasons is not None:
             told = f"{self._status}" if response is not None else "none: the connection is closed"
             flags = f", flags {','.join(self.flags)}" if self.flags else ""

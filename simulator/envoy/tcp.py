@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.envoy.access_log import AccessLog
 from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.observe.explain import FieldRef
 
@@ -33,6 +34,8 @@ class TcpChain:
     """Whether the chain terminates TLS; if not, the bytes may still be TLS."""
     filters: tuple[NetworkFilter, ...] = ()
     """What a connection passes before."""
+    access_logs: tuple[AccessLog, ...] = ()
+    filter_chain: str = ""
 
     def cluster(self, random: int) -> str:
         """Return the cluster that a random value chooses by weight."""

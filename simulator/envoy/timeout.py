@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.envoy.grpc import is_grpc
 from simulator.envoy.header_map import first, replaced, with_headers, without
-from simulator.envoy.match import is_grpc
 from simulator.envoy.request import Request
 from simulator.envoy.route_table import RouteEntry
 

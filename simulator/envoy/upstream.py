@@ -62,6 +62,11 @@ class Upstream:
         # The first hosts of a cluster are no change.
         self._refreshed_ns = None
 
+    def from_address(self, own: str) -> str:
+        """Return where connections come from, `ip:0`; `own` is the proxy's; empty: unknown."""
+        address = self.cluster.source_address or own
+        return f"{address}:0" if address else ""
+
     def update(self, cluster: Cluster, now: int = 0) -> None:
         """Take the cluster as it is now; hosts that stay keep their state."""
         hosts: dict[str, Host] = {}

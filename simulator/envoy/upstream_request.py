@@ -18,7 +18,10 @@ from simulator.envoy.upstream import Upstream
 class UpstreamRequest:
     """What one attempt holds of its cluster, until it ends."""
 
-    __slots__ = ("_pool", "_waiting", "client", "host", "upstream")
+    __slots__ = (
+        "_pool", "_waiting", "client", "host", "responded_ns", "sent_ns", "transport_failure",
+        "upstream",
+    )  # fmt: skip
 
     def __init__(self, upstream: Upstream, host: Host, priority: str) -> None:
         self.upstream = upstream
@@ -26,6 +29,10 @@ class UpstreamRequest:
         self._pool = upstream.pool(host, priority)
         self._waiting = False
         self.client: Client | None = None
+        self.sent_ns: int | None = None
+        self.responded_ns: int | None = None
+        self.transport_failure = ""
+        """Why there is no connection, in the transport socket's words."""
 
     def connect(self, waiter: Any) -> Client | Overflow | None:  # noqa: ANN401 - whoever waits
         """Return the connection for it; `None`: `waiter` gets its turn later."""

@@ -45,6 +45,16 @@ def tls_of(client: str | None, server: str | None) -> Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line that a proxy writes."""
+
+    sink: str
+    """Into which file: a path, such as `/dev/stdout`."""
+    text: str
+    """As it is written, its end included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
     """What one proxy did with a request; hops are ordered by when the proxy received it."""
 
@@ -68,6 +78,8 @@ class Hop:
     request_headers_upstream: Mapping[str, str] | None = None
     """Lower-case names; several values are joined with `,`."""
     tls: Tls | None = None
+    logged: tuple[LogLine, ...] | None = None
+    """What its access logs say of the request; absent where it keeps none (simulator only)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,8 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
     _note_unmodelled(message, scope)
     return Cluster(
         name=message.name,
+        alt_stat_name=message.alt_stat_name,
+        source_address=message.upstream_bind_config.source_address.address,
         type=kind,
         endpoints=tuple(endpoints(source, scope.at(where) if where else scope)),
         endpoints_kind="endpoints" if kind is Discovery.EDS else "clusters",

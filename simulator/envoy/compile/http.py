@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.envoy.compile.access_log import access_logs
 from simulator.envoy.compile.fields import optional_ns
 from simulator.envoy.compile.filters import filter_config
 from simulator.envoy.compile.routes import route_table
@@ -29,13 +30,18 @@ _MODELLED = """
     strip_any_host_port strip_trailing_host_dot via access_log tracing delayed_close_timeout
     drain_timeout http_protocol_options http2_protocol_options request_headers_timeout
     max_request_headers_kb always_set_request_id_in_response proxy_100_continue
-    access_log_options add_user_agent xff_num_trusted_hops skip_xff_append
+    add_user_agent xff_num_trusted_hops skip_xff_append
     server_header_transformation internal_address_config
 """
 
 
-def http_chain(message: Any, before: tuple[NetworkFilter, ...], scope: Scope) -> HttpChain:  # noqa: ANN401
-    """Compile an HttpConnectionManager, with the network filters before it."""
+def http_chain(
+    message: Any,  # noqa: ANN401 - protobuf
+    before: tuple[NetworkFilter, ...],
+    scope: Scope,
+    name: str,
+) -> HttpChain:
+    """Compile the HttpConnectionManager of a filter chain, with the network filters before it."""
     for one in before:
         if not isinstance(one, RbacConfig):
             scope.skip("", "connections that carry HTTP are not limited")
@@ -95,6 +101,8 @@ def http_chain(message: Any, before: tuple[NetworkFilter, ...], scope: Scope) ->
         client_cert_details=_cert_details(message.set_current_client_cert_details),
         via=message.via,
         underscores=tuple(Underscores)[options.headers_with_underscores_action],
+        access_logs=access_logs(message.access_log, scope),
+        filter_chain=name,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.envoy.chain_match import Candidate, ChainMatch
+from simulator.envoy.compile.access_log import access_logs
 from simulator.envoy.compile.fields import networks
 from simulator.envoy.compile.http import http_chain, is_http
 from simulator.envoy.compile.network_filters import TCP, network_filter, tcp_chain
@@ -79,6 +80,7 @@ def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
         inspects_tls=_tls_ports(message, scope),
         inspects_http=any("http_inspector" in one for one in inspectors),
         field=scope.ref,
+        access_logs=access_logs(message.access_log, scope),
         diagnostics=tuple(scope.found),
     )
 
@@ -190,9 +192,9 @@ def _chain(message: Any, index: int, scope: Scope) -> FilterChain:  # noqa: ANN4
                 f"Didn't find a registered implementation for '{one.name}' with type URL: '{kind}'"
             ) from None
         if is_http(config):
-            http = http_chain(config, tuple(before), inner)
+            http = http_chain(config, tuple(before), inner, message.name)
         elif name_of(config) == TCP:
-            tcp = tcp_chain(config, tuple(before), inner, tls=tls)
+            tcp = tcp_chain(config, tuple(before), inner, tls=tls, name=message.name)
         elif (found := network_filter(one.name, config, inner)) is not None:
             before.append(found)
     return FilterChain(

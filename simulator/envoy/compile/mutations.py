@@ -24,15 +24,15 @@ _OLD_METADATA = re.compile(r"%((?:UPSTREAM|DYNAMIC)_METADATA)\(\[([^\]]*)\]\)%")
 _OLD_STATE = re.compile(r"%PER_REQUEST_STATE\(([^)]*)\)%")
 
 
-def format_string(text: str, scope: Scope) -> Format:
-    """Compile a format string; its older spellings included."""
+def format_string(text: str, scope: Scope, *, logged: bool = False) -> Format:
+    """Compile a format string, `logged` an access log's; its older spellings included."""
     text = _OLD_METADATA.sub(_list_to_colons, text)
     text = _OLD_STATE.sub(r"%FILTER_STATE(\1:PLAIN)%", text)
     try:
         parts = parse(text)
     except BadFormatError as error:
         raise scope.reject(str(error)) from error
-    for name in unmodelled(parts):
+    for name in unmodelled(parts, logged=logged):
         scope.skip("", f"%{name}% gives nothing")
     return parts
 

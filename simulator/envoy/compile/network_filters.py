@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.envoy.compile.access_log import access_logs
 from simulator.envoy.compile.fields import optional_ns, token_bucket
 from simulator.envoy.compile.rbac import rbac
 from simulator.envoy.network_filter_config import (
@@ -52,12 +53,12 @@ def tcp_chain(
     scope: Scope,
     *,
     tls: bool,
+    name: str,
 ) -> TcpChain:
-    """Compile a TcpProxy, with the filters before it."""
+    """Compile a TcpProxy of a filter chain of this name, with the filters before it."""
     scope.only(
         message,
-        """stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts access_log
-        access_log_options""",
+        """stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts access_log""",
     )
     which = message.WhichOneof("cluster_specifier")
     if which is None:
@@ -79,4 +80,6 @@ def tcp_chain(
         max_connect_attempts=int(attempts.value) if attempts.value else 1,
         tls=tls,
         filters=filters,
+        access_logs=access_logs(message.access_log, scope),
+        filter_chain=name,
     )

@@ -16,8 +16,10 @@ EPOCH_NS = 1_767_225_600_000_000_000
 class Lasting:
     """State that outlives requests, and the date that simulated time counts from."""
 
-    def __init__(self, epoch_ns: int = EPOCH_NS) -> None:
+    def __init__(self, epoch_ns: int = EPOCH_NS, address: str = "") -> None:
         self.epoch_ns = epoch_ns
+        self.address = address
+        """The proxy's own, from which it connects upstream; empty: nobody has said."""
         self.faults = ActiveFaults()
         self.copies: deque[Copy] = deque()
         """Requests to be sent beside those that the router has sent."""

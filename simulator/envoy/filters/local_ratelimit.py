@@ -13,7 +13,7 @@ from simulator.envoy.commands import Response
 from simulator.envoy.filters.fault_config import Fraction
 from simulator.envoy.filters.passing import Answer, Passing
 from simulator.envoy.filters.small_config import LocalRateLimitConfig
-from simulator.envoy.formatter import Facts
+from simulator.envoy.format_commands import Facts
 from simulator.envoy.header_map import with_headers
 from simulator.envoy.headers import mutate
 from simulator.envoy.token_bucket import TokenBucket

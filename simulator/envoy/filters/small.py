@@ -21,7 +21,7 @@ from simulator.envoy.filters.small_config import (
     HealthCheckConfig,
     SetMetadataConfig,
 )
-from simulator.envoy.formatter import Facts
+from simulator.envoy.format_commands import Facts
 from simulator.envoy.header_map import Headers, with_headers, without
 from simulator.envoy.headers import mutate
 from simulator.envoy.mutation import Mutations
@@ -31,10 +31,9 @@ from simulator.envoy.route import RouteMatch
 def buffer(base: BufferConfig, passing: Passing) -> Answer | None:
     """Refuse a request that is too large to be held as a whole."""
     config = passing.own if isinstance(passing.own, BufferConfig) else base
-    length = passing.request.first("content-length") or ""
-    if config.max_request_bytes is None or not length.isdigit():
-        return None
-    if int(length) <= config.max_request_bytes:
+    told = passing.request.first("content-length") or ""
+    length = int(told) if told.isdigit() else len(passing.request.body.encode())
+    if config.max_request_bytes is None or length <= config.max_request_bytes:
         return None
     reason = f"{length} bytes are more than the {config.max_request_bytes} that are held"
     passing.note("buffer", "too large", reason)
@@ -44,9 +43,10 @@ def buffer(base: BufferConfig, passing: Passing) -> Answer | None:
 def health_check(config: HealthCheckConfig, passing: Passing) -> Answer | None:
     """Answer a health check in the name of the workload."""
     request = passing.request
-    if config.pass_through or not all(
-        one.matches(request.values(one.name)) for one in config.headers
-    ):
+    if not all(one.matches(request.values(one.name)) for one in config.headers):
+        return None
+    passing.info = replace(passing.info, health_check=True)
+    if config.pass_through:
         return None
     passing.note("health check", "answered", "the proxy itself answers health checks")
     headers = (("x-envoy-upstream-healthchecked-cluster", ""),)

@@ -1,0 +1,29 @@
+"""What a request's id says besides who it is: a number to sample by, and whether it is traced.
+
+Follows   envoy/source/extensions/request_id/uuid/config.cc
+"""
+
+from __future__ import annotations
+
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+_LENGTH = 36
+_TRACE_AT = 14
+"""The place of a UUID's version, which is overwritten."""
+
+
+def number(text: str) -> int | None:
+    """Return the number that an id stands for; None where it is no UUID."""
+    digits = text[:8]
+    if len(digits) < 8 or not all(one in _HEXADECIMAL for one in digits):
+        return None
+    return int(digits, 16)
+
+
+def trace_mark(text: str) -> str:
+    """Return the digit that tells of tracing: `9` sampled, `a` forced, `b` asked by a client."""
+    return text[_TRACE_AT] if len(text) == _LENGTH else ""
+
+
+def marked(text: str, mark: str) -> str:
+    """Return an id with another such digit; one that is no UUID stays."""
+    return f"{text[:_TRACE_AT]}{mark}{text[_TRACE_AT + 1 :]}" if len(text) == _LENGTH else text
