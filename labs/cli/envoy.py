@@ -20,7 +20,7 @@ from labs.cli.options import (
     print_json,
     print_json_lines,
 )
-from labs.cli.probe import RequestsOption, print_observations
+from labs.cli.probe import LogsOption, RequestsOption, print_observations
 
 if TYPE_CHECKING:
     from simulator.config.yaml import Document
@@ -37,6 +37,7 @@ def run(
     requests: RequestsOption,
     engine: EngineOption = Engine.SIM,
     explain: Annotated[bool, typer.Option("--explain", help="Why it decided as it did.")] = False,
+    logs: LogsOption = False,
     seed: SeedOption = None,
     output: OutputOption = Output.JSON,
 ) -> None:
@@ -73,7 +74,7 @@ def run(
     if output is Output.JSON:
         print_json_lines(seen)
     else:
-        print_observations(seen)
+        print_observations(seen, logs=logs)
 
 
 @app.command("route-check")

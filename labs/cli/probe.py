@@ -29,6 +29,9 @@ RequestsOption = Annotated[
     Path,
     typer.Option("--requests", metavar="FILE", help="A YAML or JSON list; only `url` is required."),
 ]
+LogsOption = Annotated[
+    bool, typer.Option("--logs", help="What each proxy's access logs say, too (with -o text).")
+]
 
 
 def probe(
@@ -39,6 +42,7 @@ def probe(
     explain: Annotated[
         bool, typer.Option("--explain", help="Why each proxy decided as it did (simulator only).")
     ] = False,
+    logs: LogsOption = False,
     seed: SeedOption = None,
     output: OutputOption = Output.JSON,
 ) -> None:
@@ -64,14 +68,17 @@ def probe(
     if output is Output.JSON:
         print_json_lines(seen)
     else:
-        print_observations(seen)
+        print_observations(seen, logs=logs)
 
 
-def print_observations(seen: tuple[Observation, ...]) -> None:
-    """Print a line for each observation, and the reasons below where it has them."""
+def print_observations(seen: tuple[Observation, ...], *, logs: bool) -> None:
+    """Print a line for each observation, and below it access logs and reasons as asked."""
     from simulator.views import journey
 
     for each in seen:
         typer.echo(journey.line(each))
+        if logs:
+            for line in journey.logged(each):
+                typer.echo(line)
         if each.explain is not None:
             print_rich(journey.tree(each.explain))

@@ -8,11 +8,10 @@ Leaves    logs over gRPC, logs of requests under way (docs/fidelity.md#access-lo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simulator.envoy.format_commands import Facts
+from simulator.envoy.format_commands import Facts, as_text
 from simulator.envoy.formatter import Format, JsonFormat, render, render_json
 from simulator.envoy.header_map import Headers
 from simulator.envoy.log_filter import LogFilter
@@ -57,7 +56,7 @@ class AccessLog:
         if self.json is None:
             return render(self.text, facts, "" if self.omit_empty else "-")
         made = render_json(self.json, facts, omit_empty=self.omit_empty)
-        return json.dumps(made, separators=(",", ":"), ensure_ascii=False) + "\n"
+        return as_text(made) + "\n"
 
 
 def written(entries: Iterable[tuple[AccessLog, Facts]]) -> tuple[LogLine, ...]:

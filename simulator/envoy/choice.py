@@ -37,11 +37,6 @@ class Choice:
         self.hashed: Hashed | None = None
         """The request's hash, where its cluster wants one and it has one."""
 
-    @property
-    def tried(self) -> tuple[str, ...]:
-        """Return the hosts of the attempts, `ip:port`, in order."""
-        return tuple(host.endpoint.key for host in self._tried)
-
     def hash(
         self, policies: Iterable[HashPolicy], upstream: Upstream, request: Request, info: StreamInfo
     ) -> None:

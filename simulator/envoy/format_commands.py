@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from simulator.envoy import cel
@@ -21,6 +21,8 @@ from simulator.envoy.grpc import CAMEL, SNAKE, is_grpc, status_of
 from simulator.envoy.request import PLAIN, Request, StreamInfo
 from simulator.envoy.response_flags import LONG
 from simulator.envoy.tls import Certificate
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +49,16 @@ class End:
     cluster: Cluster | None = None
     host: Endpoint | None = None
     """Of the last attempt."""
-    tried: tuple[str, ...] = ()
-    """`ip:port` of every attempt's host."""
+    connected: bool = False
+    """Whether there was a connection to it."""
+    reached: tuple[str, ...] = ()
+    """`ip:port` of the hosts to which there was one, each once."""
     local_address: str = ""
     """From which address the proxy connected upstream."""
     received_bytes: int | None = None
     sent_bytes: int | None = None
     filter_chain: str = ""
-    virtual_cluster: str = ""
+    virtual_cluster: str | None = None
 
     def at(self, point: str) -> int | None:
         """Return when something happened, by Envoy's name of it."""
@@ -88,16 +92,16 @@ def as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Return a JSON value as a format string shows it: a text as it is, others as JSON."""
     if isinstance(value, str):
         return value
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON value whose whole numbers have no fraction."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _names(argument: str) -> list[str]:
@@ -122,12 +126,12 @@ def _response_header(argument: str, facts: Facts) -> str | None:
 
 
 def _path(argument: str, facts: Facts) -> str | None:
-    options = argument.split(":")
+    query, _, which = argument.partition(":")
     path: str | None = facts.request.path
-    if len(options) > 1 and options[1] in ("ORIG", "ORIG_OR_PATH"):
+    if which != "PATH":
         original = facts.request.first("x-envoy-original-path")
-        path = original if original is not None or options[1] == "ORIG" else path
-    if path and options[0] == "NQ":
+        path = original if original is not None or which == "ORIG" else path
+    if path and query == "NQ":
         path = path.partition("?")[0]
     return path or None
 
@@ -153,7 +157,7 @@ def _within(value: Any, steps: list[str]) -> Any:  # noqa: ANN401 - any JSON val
         if not isinstance(value, Mapping):
             return None
         value = value.get(step)
-    return _plain(value)
+    return plain(value)
 
 
 def _dynamic_metadata(argument: str, facts: Facts) -> Any:  # noqa: ANN401 - any JSON value
@@ -314,8 +318,12 @@ def _grpc_status(form: str, facts: Facts, _: End) -> str | int | None:
 
 
 def _details(argument: str, _: Facts, end: End) -> str | None:
-    words = end.details if argument == "ALLOW_WHITESPACES" else "_".join(end.details.split())
-    return words or None
+    return (end.details if argument == "ALLOW_WHITESPACES" else _joined_up(end.details)) or None
+
+
+def _joined_up(words: str) -> str:
+    """Return words without white space, so that a line can be taken apart again."""
+    return "_".join(words.split())
 
 
 def _common_duration(argument: str, _: Facts, end: End) -> int | None:
@@ -337,6 +345,11 @@ def _request_bytes(_: str, facts: Facts, __: End) -> int:
 def _response_bytes(_: str, facts: Facts, __: End) -> int:
     status = ((":status", str(facts.status)),) if facts.status else ()
     return _header_bytes((*status, *facts.response_headers))
+
+
+def _peer(end: End, part: Callable[[Endpoint], T]) -> T | None:
+    """Return a part of the host that the proxy was connected with."""
+    return part(end.host) if end.host is not None and end.connected else None
 
 
 def _host_name(end: End) -> str | None:
@@ -373,9 +386,9 @@ LOG_COMMANDS: dict[str, Callable[[str, Facts, End], Any]] = {
     "RESPONSE_TX_DURATION": lambda _, __, end: span(end.responded_ns, end.ended_ns),
     "UPSTREAM_CLUSTER": _observed_cluster,
     "UPSTREAM_HOST": lambda _, __, end: end.host.key if end.host is not None else None,
-    "UPSTREAM_HOSTS_ATTEMPTED": lambda _, __, end: ",".join(end.tried) or None,
+    "UPSTREAM_HOSTS_ATTEMPTED": lambda _, __, end: ",".join(end.reached) or None,
     "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT": lambda _, __, end: (
-        ",".join(each.rpartition(":")[0] for each in end.tried) or None
+        ",".join(each.rpartition(":")[0] for each in end.reached) or None
     ),
     "UPSTREAM_HOST_NAME": lambda _, __, end: _host_name(end),
     "UPSTREAM_HOST_NAME_WITHOUT_PORT": lambda _, __, end: (
@@ -387,14 +400,16 @@ LOG_COMMANDS: dict[str, Callable[[str, Facts, End], Any]] = {
     ),
     "UPSTREAM_METADATA": _host_metadata,
     "UPSTREAM_PROTOCOL": lambda _, __, end: end.upstream_protocol,
-    "UPSTREAM_REMOTE_ADDRESS": lambda _, __, end: end.host.key if end.host is not None else None,
+    "UPSTREAM_REMOTE_ADDRESS": lambda _, __, end: _peer(end, lambda host: host.key),
     "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT": lambda argument, __, end: _masked(
-        end.host.address if end.host is not None else None, argument
+        _peer(end, lambda host: host.address), argument
     ),
-    "UPSTREAM_REMOTE_PORT": lambda _, __, end: end.host.port if end.host is not None else None,
+    "UPSTREAM_REMOTE_PORT": lambda _, __, end: _peer(end, lambda host: host.port),
     "UPSTREAM_REQUEST_ATTEMPT_COUNT": lambda _, __, end: end.attempts,
-    "UPSTREAM_TRANSPORT_FAILURE_REASON": lambda _, __, end: end.transport_failure or None,
-    "VIRTUAL_CLUSTER_NAME": lambda _, __, end: end.virtual_cluster or None,
+    "UPSTREAM_TRANSPORT_FAILURE_REASON": lambda _, __, end: (
+        _joined_up(end.transport_failure) or None
+    ),
+    "VIRTUAL_CLUSTER_NAME": lambda _, __, end: end.virtual_cluster,
 }
 """Commands that have a value only when all is over."""
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from simulator.envoy import cel
-from simulator.envoy.format_commands import COMMANDS, LOG_COMMANDS, UNMODELLED, Facts, as_text
+from simulator.envoy.format_commands import (
+    COMMANDS,
+    LOG_COMMANDS,
+    UNMODELLED,
+    Facts,
+    as_text,
+    plain,
+)
 from simulator.envoy.format_time import bad_precision
 
 _COMMAND = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\)(?=%|:[0-9]+%))?(?::([0-9]+))?%")
@@ -153,9 +160,7 @@ def _is_modelled(command: Command, *, logged: bool) -> bool:
             cel.parse(command.argument)
         except cel.UnmodelledError:
             return False
-    if command.name in LOG_COMMANDS:
-        return logged
-    return command.name not in UNMODELLED
+    return command.name in COMMANDS or (logged and command.name in LOG_COMMANDS)
 
 
 def render(parts: Format, facts: Facts, missing: str = "") -> str:
@@ -168,8 +173,7 @@ def render(parts: Format, facts: Facts, missing: str = "") -> str:
 def render_json(format_: JsonFormat, facts: Facts, *, omit_empty: bool) -> dict[str, Any]:
     """Return the object; `omit_empty` leaves out what has no value, which is null otherwise."""
     made = {name: _json(inner, facts, omit_empty=omit_empty) for name, inner in format_.items()}
-    kept = sorted(made.items())
-    return {name: value for name, value in kept if not omit_empty or value is not None}
+    return {name: value for name, value in made.items() if not omit_empty or value is not None}
 
 
 def _json(inner: Any, facts: Facts, *, omit_empty: bool) -> Any:  # noqa: ANN401 - a JSON value
@@ -179,7 +183,7 @@ def _json(inner: Any, facts: Facts, *, omit_empty: bool) -> Any:  # noqa: ANN401
         made = [_json(one, facts, omit_empty=omit_empty) for one in inner]
         return [one for one in made if not omit_empty or one is not None]
     if not isinstance(inner, tuple):
-        return inner
+        return plain(inner)
     if len(inner) == 1 and isinstance(inner[0], Command):
         return _value(inner[0], facts)
     return render(inner, facts, "" if omit_empty else "-")
@@ -191,14 +195,12 @@ def _text(command: Command, facts: Facts, missing: str) -> str:
 
 
 def _value(command: Command, facts: Facts) -> Any:  # noqa: ANN401 - a JSON value
-    evaluate = COMMANDS.get(command.name)
-    if evaluate is not None:
-        value = evaluate(command.argument, facts)
-    else:
-        of_log = LOG_COMMANDS.get(command.name)
-        if of_log is None or facts.end is None:
-            return None
+    of_log = LOG_COMMANDS.get(command.name)
+    if of_log is not None and facts.end is not None:
         value = of_log(command.argument, facts, facts.end)
+    else:
+        evaluate = COMMANDS.get(command.name)
+        value = evaluate(command.argument, facts) if evaluate is not None else None
     if command.length is not None and value is not None:
         return as_text(value)[: command.length]
     return value

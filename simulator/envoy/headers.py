@@ -307,11 +307,8 @@ def respond(match: RouteMatch, request: Request, *, info: StreamInfo = PLAIN) ->
 
 
 def virtual_cluster(match: RouteMatch, request: Request) -> str | None:
-    """Return the virtual cluster that counts a request; `other` where none fits."""
-    clusters = match.virtual_host.virtual_clusters
-    if not clusters:
-        return None
-    for one in clusters:
+    """Return the virtual cluster that a request falls into; None where none fits."""
+    for one in match.virtual_host.virtual_clusters:
         if all(condition.matches(request.values(condition.name)) for condition in one.conditions):
             return one.name
-    return "other"
+    return None

@@ -68,11 +68,16 @@ class Told:
     details: str
 
 
+def usual_failure(reason: Reset) -> str:
+    """Return what a transport says of a reset where it is not said; empty: nothing."""
+    return _TRANSPORT_FAILURES.get(reason, "")
+
+
 def told_of_reset(reason: Reset, transport_failure: str, *, retried: bool) -> Told:
     """Return what is told of a reset; `retried` says whether it was not the first attempt's."""
     again = "retried and the latest " if retried else ""
     # What the transport had to say is told here alone, since 1.39 no more in the body.
-    failure = transport_failure or _TRANSPORT_FAILURES.get(reason, "")
+    failure = transport_failure or usual_failure(reason)
     inside = f"{reason.value}|{failure}" if failure else reason.value
     return Told(
         status=502 if reason is Reset.PROTOCOL_ERROR else 503,

@@ -260,7 +260,9 @@ class _Asked:
             case "cluster_name":
                 return match.cluster or ""
             case "virtual_cluster_name":
-                return virtual_cluster(match, self.request) or ""
+                # What fits nowhere is counted, too.
+                rest = "other" if match.virtual_host.virtual_clusters else ""
+                return virtual_cluster(match, self.request) or rest
             case "virtual_host_name":
                 return match.virtual_host.name
         upstream = finalize_request(match, self.request, info=self.info)

@@ -21,7 +21,7 @@ from simulator.envoy.filters.passing import Passing
 from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.headers import finalize_request
-from simulator.envoy.local_reply import told_of_reset
+from simulator.envoy.local_reply import told_of_reset, usual_failure
 from simulator.envoy.mirror import copies
 from simulator.envoy.outgoing import addressed, counted, repeated
 from simulator.envoy.outlier import Result, status_of
@@ -58,7 +58,7 @@ class Router:
 
     __slots__ = (
         "_choice", "_complete_at", "_downstream", "_match", "_options", "_reasons", "_retry",
-        "_sent", "_timeout_status", "_timeouts", "_upstreams", "attempts", "passing",
+        "_sent", "_timeout_status", "_timeouts", "_upstreams", "attempts", "passing", "reached",
         "sending", "sent_request", "timeout_ns",
     )  # fmt: skip
 
@@ -78,6 +78,8 @@ class Router:
         """The attempt under way, or the last one."""
         self.sent_request: Request | None = None
         """The last request that went upstream."""
+        self.reached: list[str] = []
+        """`ip:port` of the hosts that were connected to, each once."""
         self._options = options
         self._match = match
         self._upstreams = passing.upstreams
@@ -89,11 +91,6 @@ class Router:
         self._timeouts = Timeouts(route_ms=0, per_try_ms=0)
         self._timeout_status = 504
         self._sent = False
-
-    @property
-    def tried(self) -> tuple[str, ...]:
-        """Return the hosts of all attempts, `ip:port`, in order."""
-        return self._choice.tried
 
     def start(self, now: int, upstream: Upstream) -> Command:
         """Send the request, for the first time."""
@@ -184,7 +181,7 @@ class Router:
         """Take the end of an attempt without a response; the transport may say why."""
         self.end_attempt(now, Result.FAILED, failure=reason)
         if self.sending is not None:
-            self.sending.transport_failure = transport_failure
+            self.sending.transport_failure = transport_failure or usual_failure(reason)
             if reason in retry.CONNECT_FAILURES:
                 self.sending.sent_ns = None
         return self._after_reset(now, reason, transport_failure)
@@ -222,6 +219,10 @@ class Router:
         """Give back what an attempt holds, if one is under way; tell what became of it."""
         if self.sending is None:
             return
+        key = self.sending.host.endpoint.key
+        connected = self.sending.client is not None and failure not in retry.CONNECT_FAILURES
+        if connected and key not in self.reached:
+            self.reached.append(key)
         if result is not None:
             self.sending.report(now, self.passing.draws, result, status)
         self.sending.end(self._downstream, failure)

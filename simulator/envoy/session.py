@@ -13,10 +13,12 @@ from dataclasses import replace
 from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.balance import Context, Host
 from simulator.envoy.cluster import Discovery, Endpoint
+from simulator.envoy.commands import Reset
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters.lasting import Lasting
 from simulator.envoy.format_commands import End, Facts
+from simulator.envoy.local_reply import usual_failure
 from simulator.envoy.network_filters import Connections, Refusal, authorize, named_cluster
 from simulator.envoy.request import BYTES, StreamInfo
 from simulator.envoy.tcp import TcpChain
@@ -48,6 +50,7 @@ class Session:
         self._lasting = lasting
         self._started_ns = 0
         self._tried: list[str] = []
+        self._transport_failure = ""
         self._forced = forced or NOTHING_FORCED
         self._cluster: str | None = None
         self._host: Host | None = None
@@ -110,6 +113,7 @@ class Session:
         """Take an endpoint's refusal; return where to connect to now, if anywhere."""
         if self._host is not None:
             self._host.active -= 1
+        self._transport_failure = usual_failure(Reset.REMOTE_CONNECTION_FAILURE)
         if self._attempts < self._chain.max_connect_attempts:
             return self._connect()
         self._flags = ("UF", "URX")
@@ -151,7 +155,9 @@ class Session:
             connection=self._connection,
             start_ns=end.wall_ns + self._started_ns,
         )
-        return Facts(request=BYTES, info=info, cluster=self._cluster or "", end=end)
+        return Facts(
+            request=BYTES, info=info, cluster=end.cluster.name if end.cluster else "", end=end
+        )
 
     def _end(self, now: int) -> End:
         found = self._upstreams.get(self._cluster or "")
@@ -167,7 +173,9 @@ class Session:
             attempts=self._attempts,
             cluster=found.cluster if found is not None else None,
             host=host,
-            tried=tuple(self._tried),
+            connected=connected,
+            reached=tuple(dict.fromkeys(self._tried)),
+            transport_failure=self._transport_failure,
             local_address=found.from_address(self._lasting.address) if found and connected else "",
             filter_chain=self._chain.filter_chain,
         )

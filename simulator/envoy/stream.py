@@ -230,12 +230,13 @@ class Stream:
             attempts=self.attempts,
             cluster=upstream.cluster if upstream else None,
             host=sending.host.endpoint if sending else None,
-            tried=self._router.tried if self._router is not None else (),
+            connected=sent is not None,
+            reached=tuple(self._router.reached) if self._router is not None else (),
             local_address=sent.upstream.from_address(own) if sent else "",
             received_bytes=len(self._request.body.encode()),
             sent_bytes=len(response.body.encode()) if response is not None else 0,
             filter_chain=self._chain.filter_chain,
-            virtual_cluster=(virtual_cluster(routed, self.request) or "") if routed else "",
+            virtual_cluster=virtual_cluster(routed, self.request) if routed else None,
         )
 
     def _facts_of_connection(self, now: int) -> Facts:

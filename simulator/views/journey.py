@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -30,6 +31,14 @@ def line(seen: Observation) -> str:
     if seen.error is not None:
         parts.append(f"({seen.error})")
     return " ".join(parts)
+
+
+def logged(seen: Observation) -> Iterator[str]:
+    """Yield what the access logs of the proxies say of a request, each line after its proxy."""
+    for hop in seen.hops:
+        for each in hop.logged or ():
+            for text in each.text.splitlines():
+                yield f"  {hop.proxy} {hop.direction} {each.sink}: {text}"
 
 
 def hops(seen: Observation, *, width: int = 110) -> str:

@@ -27,7 +27,7 @@ _MODELLED = """
     request_timeout common_http_protocol_options use_remote_address generate_request_id
     preserve_external_request_id forward_client_cert_details set_current_client_cert_details
     normalize_path merge_slashes path_with_escaped_slashes_action strip_matching_host_port
-    strip_any_host_port strip_trailing_host_dot via access_log tracing delayed_close_timeout
+    strip_any_host_port strip_trailing_host_dot via access_log delayed_close_timeout
     drain_timeout http_protocol_options http2_protocol_options request_headers_timeout
     max_request_headers_kb always_set_request_id_in_response proxy_100_continue
     add_user_agent xff_num_trusted_hops skip_xff_append

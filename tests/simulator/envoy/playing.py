@@ -64,14 +64,18 @@ class Played:
 
 
 def proxy(
-    listener: dict[str, Any], clusters: list[dict[str, Any]], *, epoch_ns: int = EPOCH_NS
+    listener: dict[str, Any],
+    clusters: list[dict[str, Any]],
+    *,
+    epoch_ns: int = EPOCH_NS,
+    address: str = "",
 ) -> Proxy:
     """Return a proxy of one listener, from Envoy's JSON form."""
     resources = Resources(
         listeners=(parse(listener, "envoy.config.listener.v3.Listener"),),
         clusters=tuple(parse(each, "envoy.config.cluster.v3.Cluster") for each in clusters),
     )
-    return Proxy(compile_resources(resources), "test.default", epoch_ns=epoch_ns)
+    return Proxy(compile_resources(resources), "test.default", epoch_ns=epoch_ns, address=address)
 
 
 def streamed(

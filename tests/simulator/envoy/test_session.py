@@ -7,6 +7,7 @@ import pytest
 from simulator.envoy.cluster import Cluster, Discovery, Endpoint
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Forced, Listed
+from simulator.envoy.filters.lasting import Lasting
 from simulator.envoy.network_filters import Connections
 from simulator.envoy.session import Session
 from simulator.envoy.tcp import TcpChain, TcpCluster
@@ -35,6 +36,7 @@ def session(
         draws or Listed(),
         upstreams=upstreams,
         connections=Connections(),
+        lasting=Lasting(),
         forced=forced,
     )
 
@@ -84,7 +86,12 @@ def test_active_connections_are_counted_until_they_end() -> None:
         field=FieldRef("listeners", "l"), stat_prefix="", clusters=(TcpCluster(name="one"),)
     )
     one = Session(
-        chain, CONNECTION, Listed(), upstreams={"one": upstream}, connections=Connections()
+        chain,
+        CONNECTION,
+        Listed(),
+        upstreams={"one": upstream},
+        connections=Connections(),
+        lasting=Lasting(),
     )
     one.start(0)
     during = upstream.hosts["10.0.0.1:1"].active
