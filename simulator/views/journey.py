@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 from rich import box
 from rich.table import Table
 from rich.text import Text

@@ -154,6 +154,25 @@ def test_reasons_lead_to_the_line_of_the_bootstrap(meshdojo: Command, bootstrap:
     assert f"envoy.yaml:{line}:" in found.out.replace("\n", "")
 
 
+def test_its_access_log_is_shown(meshdojo: Command, bootstrap: Path) -> None:
+    log = """
+          access_log:
+          - name: envoy.access_loggers.stdout
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
+              log_format:
+                text_format_source: {inline_string: "%RESPONSE_CODE% %UPSTREAM_HOST%\\n"}
+          http_filters:"""
+    bootstrap.write_text(BOOTSTRAP.replace("\n          http_filters:", log))
+
+    shown = run(meshdojo, bootstrap, "-o", "text", "--logs")
+    recorded = run(meshdojo, bootstrap)
+
+    assert shown.out.count(": 200 127.0.0.1:8080\n") == 2
+    (hop,) = json.loads(recorded.out.splitlines()[0])["hops"]
+    assert hop["logged"] == [{"sink": "/dev/stdout", "text": "200 127.0.0.1:8080\n"}]
+
+
 def test_what_a_learner_wrote_is_not_run_on_a_real_envoy(
     meshdojo: Command, bootstrap: Path
 ) -> None:
