@@ -37,7 +37,7 @@ class Proxy:
         self.name = name
         """`POD.NAMESPACE`"""
         self.address = address
-        """Its own, which it tells of in requests of its own and in access logs; empty: it does not."""
+        """Its own, of which it tells in requests of its own and in logs; empty: it does not."""
         self.config = config
         self.turns: deque[Turn[Stream]] = deque()
         """Streams whose waiting for a connection has ended; to be emptied after each event."""

@@ -136,7 +136,10 @@ _ACTUAL: dict[str, Callable[[RouteMatch, Request], Any]] = {
     "response_code_enum": lambda match, request: respond(match, request).status,
     "route_name": lambda match, _: match.route.name,
     "timeout_ms": lambda match, _: match.route.timeout_ns // _MS,
-    "virtual_cluster": lambda match, request: virtual_cluster(match, request) or "",
+    "virtual_cluster": lambda match, request: (
+        # What fits nowhere is counted, too.
+        virtual_cluster(match, request) or ("other" if match.virtual_host.virtual_clusters else "")
+    ),
     "retry_policy.retryOn": lambda match, _: _flags(match.route.retry_policy),
     "retry_policy.numRetries": _retry(lambda policy: policy.num_retries),
     "retry_policy.perTryTimeout": _retry(lambda policy: policy.per_try_timeout_ns // _MS),

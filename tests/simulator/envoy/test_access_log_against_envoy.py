@@ -386,7 +386,7 @@ def test_a_format_gives_the_lines_that_envoy_writes(world: World, name: str) -> 
     got, _ = simulate(world)
     assert len(world.lines[name]) >= len(CASES)
 
-    differing = []
+    differing: list[tuple[str, Any]] = []
     for case, mine, real in zip(CASES, got[name], world.lines[name], strict=True):
         simulated, wanted = comparable(name, mine), comparable(name, real)
         if simulated != wanted and isinstance(wanted, dict):
@@ -428,7 +428,7 @@ TARGETS = ("live", "dead", "empty", "gone")
 
 def tcp_listener(target: str, folder: Path) -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
-    config = {"@type": kind, "stat_prefix": "t", "cluster": target}
+    config: dict[str, Any] = {"@type": kind, "stat_prefix": "t", "cluster": target}
     config["access_log"] = [log(folder / f"{target} proxy", **TCP_FORM)]
     chain = {"name": "chain", "filters": [{"name": "tcp", "typed_config": config}]}
     return {

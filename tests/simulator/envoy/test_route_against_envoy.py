@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from simulator.envoy.compile import compile_route_table
+from simulator.envoy.grpc import is_grpc
 from simulator.envoy.headers import finalize_request, finalize_response, respond
-from simulator.envoy.match import is_grpc
 from simulator.envoy.request import Request
 from simulator.envoy.route import Action, NoRoute, RouteTable, find
 from simulator.envoy_api import parse
