@@ -21,7 +21,7 @@ from simulator.envoy.balance import Host
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Response
 from simulator.envoy.draws import Chance
-from simulator.envoy.formatter import Facts
+from simulator.envoy.format_commands import Facts
 from simulator.envoy.header_map import first, with_headers, without
 from simulator.envoy.headers import mutate
 from simulator.envoy.health_check import HealthCheck, Kind, Range
