@@ -10,17 +10,19 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from simulator.envoy import cel
-from simulator.envoy.cluster import Cluster, Endpoint
 from simulator.envoy.connection import Connection
 from simulator.envoy.format_time import date, span
 from simulator.envoy.grpc import CAMEL, SNAKE, is_grpc, status_of
 from simulator.envoy.request import PLAIN, Request, StreamInfo
 from simulator.envoy.response_flags import LONG
 from simulator.envoy.tls import Certificate
+
+if TYPE_CHECKING:
+    from simulator.envoy.cluster import Cluster, Endpoint
 
 T = TypeVar("T")
 
