@@ -19,10 +19,11 @@ from pathlib import Path
 
 from simulator.config.load import load as load_manifests
 from simulator.config.objects import Manifests
-from simulator.config.requests import not_plain
+from simulator.config.requests import unsendable
 from simulator.config.scenario import Client, Request, ScenarioFile
 from simulator.config.yaml import read_model
 from simulator.diagnostics import Diagnostic, Level, diagnose
+from simulator.engine.client import NoCertificateError, opening
 from simulator.engine.kernel import TooManyEventsError
 from simulator.engine.play import MAX_EVENTS, MAX_REQUESTS, expected, play
 from simulator.engine.playback import Observed
@@ -106,7 +107,10 @@ class Scenario:
     @cached_property
     def digest(self) -> str:
         """Of all that decides a run but the seed: hexadecimal, the same on every machine."""
-        file = self.file.model_dump(mode="json", by_alias=True, exclude={"manifests", "seed"})
+        # Without what is left as it is: a field that is added to the schema changes nothing.
+        file = self.file.model_dump(
+            mode="json", by_alias=True, exclude={"manifests", "seed"}, exclude_defaults=True
+        )
         objects = [
             [
                 each.api_version,
@@ -200,9 +204,9 @@ class Scenario:
 
         A request with `count` is sent, and observed, that often.
         Raises simulator.istiod.registry.UnknownProxyError for an unknown `from` or `via`,
-        and ScenarioError for a request that is not plain HTTP/1.1.
+        and ScenarioError for a request that cannot be sent.
         """
-        _refuse(tuple(not_plain(requests)))
+        _refuse((*unsendable(requests), *_certificates(self.mesh, requests)))
         world = self._world(self.file.seed if seed is None else seed)
         source = self._source if explain else None
         try:
@@ -261,6 +265,17 @@ def _misfits(mesh: Mesh, file: ScenarioFile) -> Iterator[Diagnostic]:
     for name, behaviour in file.workloads.items():
         for call in behaviour.calls:
             yield from _url_misfits(f"workload {name}", call.url)
+
+
+def _certificates(mesh: Mesh, requests: Sequence[Request]) -> Iterator[Diagnostic]:
+    """Yield what keeps a client from showing its certificate."""
+    for at, request in enumerate(requests, start=1):
+        try:
+            opening(mesh, request)
+        except NoCertificateError as error:
+            name = request.id or f"request-{at}"
+            shown = request.tls.client_cert if request.tls else None
+            yield diagnose("request-certificate", request=name, certificate=shown, why=str(error))
 
 
 def _url_misfits(whose: str, url: str) -> Iterator[Diagnostic]:

@@ -48,7 +48,7 @@ def run(
 
     Example: meshdojo envoy run -c envoy.yaml --requests requests.yaml -o text --explain
     """
-    from simulator.config.requests import not_plain
+    from simulator.config.requests import unsendable
     from simulator.engine.standalone import Standalone
 
     todo = given.requests(requests)
@@ -59,7 +59,7 @@ def run(
             err=True,
         )
         raise typer.Exit(UNDECIDED)
-    refused = tuple(not_plain(todo))
+    refused = tuple(unsendable(todo))
     if refused:
         raise UsageError(f"{requests} cannot be sent", refused)
     document = _document(config)

@@ -12,6 +12,19 @@ from simulator.config.scenario import Request
 from simulator.config.yaml import documents
 from simulator.diagnostics import Diagnostic, Level, Position, diagnose
 
+_SCHEMES = {
+    "http1": ("http", "https"),
+    "http2": ("http", "https"),
+    "grpc": ("http", "https"),
+    "tcp": ("tcp",),
+    "tls": ("tls", "tcp"),
+}
+"""The schemes of the URLs that go with a protocol."""
+
+
+_PLAIN = {("http", "http1"), ("http", "http2"), ("http", "grpc"), ("tcp", "tcp")}
+"""Schemes and protocols without TLS."""
+
 
 def read_requests(name: str, text: str) -> tuple[tuple[Request, ...], tuple[Diagnostic, ...]]:
     """Return the requests of a file's text; none, and what is wrong, for a broken one.
@@ -38,12 +51,20 @@ def read_requests(name: str, text: str) -> tuple[tuple[Request, ...], tuple[Diag
     return ((), (*diagnostics, *refused)) if refused else (requests, diagnostics)
 
 
-def not_plain(requests: Iterable[Request]) -> Iterator[Diagnostic]:
-    """Yield an error for each request that is not plain HTTP/1.1, all that is simulated."""
+def unsendable(requests: Iterable[Request]) -> Iterator[Diagnostic]:
+    """Yield an error for each request whose URL does not go with its protocol."""
     for at, request in enumerate(requests, start=1):
-        if request.protocol != "http1" or request.url.lower().startswith("https:"):
+        scheme, found, _ = request.url.partition("://")
+        # What is no URL at all is told as the client tells it.
+        if found and scheme.lower() not in _SCHEMES[request.protocol]:
             name = request.id or f"request-{at}"
-            yield diagnose("request-not-simulated", request=name, protocol=request.protocol)
+            wanted = " or ".join(f"{each}://" for each in _SCHEMES[request.protocol])
+            said = request.protocol
+            yield diagnose(
+                "request-scheme", request=name, protocol=said, scheme=scheme, wanted=wanted
+            )
+        elif request.tls is not None and (scheme.lower(), request.protocol) in _PLAIN:
+            yield diagnose("request-tls", request=request.id or f"request-{at}")
 
 
 def _items(name: str, root: Sequence) -> tuple[tuple[Request, ...], list[Diagnostic]]:

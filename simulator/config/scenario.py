@@ -8,6 +8,7 @@ Durations are text with a unit (`250us`, `4ms`, `1.5s`, `2m`), shares are 0 to 1
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
@@ -113,6 +114,39 @@ class Call(Record):
     """Headers of the incoming request that are passed on."""
 
 
+class Spoken(StrEnum):
+    """What a workload speaks at a port."""
+
+    HTTP = "http"
+    """HTTP/1.1 and HTTP/2, in plain text."""
+    HTTPS = "https"
+    """The same inside TLS, with a certificate for the names of its services."""
+    TCP = "tcp"
+    """It answers any bytes with its pod's name."""
+    SERVER_FIRST = "tcp-server-first"
+    """It says its pod's name before it is spoken to."""
+
+
+class Port(Record):
+    """A port of a workload. Plain text (`https`) is what it speaks."""
+
+    speaks: Spoken = Spoken.HTTP
+    binds: Literal["any", "pod", "localhost"] = "any"
+    """The addresses that it listens at: all, the pod's alone, or 127.0.0.1 alone."""
+
+    model_config = ConfigDict(json_schema_extra=_or_text)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:  # noqa: ANN401 - raw input
+        return {"speaks": value} if isinstance(value, str) else value
+
+    def hears(self, address: str) -> bool:
+        """Say whether a connection to an address of the pod reaches it."""
+        local = address.startswith("127.")
+        return self.binds == "any" or (self.binds == "localhost") == local
+
+
 class Behaviour(Record):
     """What the pods of one Deployment do. Without one, a pod answers 200 at once."""
 
@@ -122,6 +156,8 @@ class Behaviour(Record):
     holds: Literal["request", "work"] = "request"
     """How long a request keeps its place: until its answer, as with a thread for each, or during
     the replica's own work, leaving it to others while calls are under way."""
+    ports: dict[int, Port] = {}
+    """By container port; those that are not named speak `http` at every address."""
     script: tuple[Answer, ...] = ()
     """Answers given in turn, per replica, from the first again after the last."""
     disturbances: tuple[Disturbance, ...] = ()
@@ -184,6 +220,17 @@ class ScenarioFile(Record):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class TlsClient(Record):
+    """How a client opens TLS. It takes any certificate, as `curl --insecure` does."""
+
+    sni: str | None = None
+    """The server name; the URL's host if absent, empty for none."""
+    alpn: tuple[str, ...] | None = None
+    """What it offers; what its protocol asks for if absent."""
+    client_cert: str | None = None
+    """The certificate that it shows: `NAMESPACE/NAME` of a Secret."""
+
+
 class Request(Record):
     """One entry of a request file, as sent by `meshdojo probe`. Only `url` is required."""
 
@@ -197,7 +244,10 @@ class Request(Record):
     headers: dict[str, str | tuple[str, ...]] = {}
     body: str = ""
     protocol: Literal["http1", "http2", "grpc", "tcp", "tls"] = "http1"
-    tls: dict[str, Any] | None = None
+    """`tcp` sends the body as it is, `tls` inside TLS; without a body the client of either waits
+    for the server to speak first. The URL then says where: `tcp://HOST:PORT`."""
+    tls: TlsClient | None = None
+    """For `https://` URLs and `tls`."""
     count: int = Field(default=1, ge=1, le=100_000)
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

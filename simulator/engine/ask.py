@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simulator.engine.exchange import Trace
-from simulator.engine.network import Answer, reset_of
+from simulator.engine.network import Answer, Failure, reset_of
+from simulator.engine.opening import PLAIN, Opening
 from simulator.engine.resolve import Target
 from simulator.engine.world import World
 from simulator.envoy.commands import Reset, Response
@@ -15,6 +16,7 @@ from simulator.istiod.registry import Pod
 _WORDS = {
     Reset.REMOTE_CONNECTION_FAILURE: "connection refused",
     Reset.LOCAL_CONNECTION_FAILURE: "no route to host",
+    Reset.PROTOCOL_ERROR: "the answer is not HTTP",
     Reset.CONNECTION_TERMINATION: "connection closed by the peer before a response",
 }
 
@@ -35,9 +37,9 @@ class Ask:
         self.ended_ns = -1
         self.answer_: Answer | None = None
 
-    def send(self, client: Pod | None, request: Request) -> None:
-        """Send it."""
-        self._world.send(client, self.target, request, self, self.trace)
+    def send(self, client: Pod | None, request: Request, opening: Opening = PLAIN) -> None:
+        """Send it, on a connection of its own."""
+        self._world.send(client, self.target, request, self, self.trace, opening)
 
     span = -1
 
@@ -58,6 +60,8 @@ class Ask:
             return self.target.error or "no answer"
         if isinstance(self.answer_, Response):
             return None
+        if isinstance(self.answer_, Failure):
+            return f"TLS handshake failed: {self.answer_.words}"
         reset = reset_of(self.answer_)
         return self.target.error or _WORDS.get(reset, str(reset))
 

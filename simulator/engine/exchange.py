@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from simulator.engine.kernel import Timer
 from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver
+from simulator.engine.opening import HTTP1, HTTP2, PLAIN, PLAIN_HTTP2, Opening
 from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.commands import (
     Attempt,
@@ -175,10 +176,9 @@ class Passage:
     """
 
     __slots__ = ("_attempt_timer", "_delivery", "_question", "_route_timer", "_sender", "accepted",
-                 "connection", "direction", "ended_ns", "finish", "node", "parent", "received_ns",
-                 "secured", "sent_ns", "span", "stream", "trace", "waited_ns")  # fmt: skip
-
-    protocol: str | None = "HTTP/1.1"
+                 "connection", "direction", "ended_ns", "finish", "node", "parent", "protocol",
+                 "received_ns", "secured", "sent_ns", "span", "stream", "trace",
+                 "waited_ns")  # fmt: skip
 
     def __init__(
         self,
@@ -187,9 +187,11 @@ class Passage:
         accepted: Accepted,
         sender: Sender | None,
         trace: Trace,
+        speaks: str = HTTP1,
         original: Passage | None = None,
     ) -> None:
         """`original` is the one that this is a copy of; it has no sender."""
+        self.protocol: str | None = "HTTP/2" if speaks == HTTP2 else "HTTP/1.1"
         self._sender = sender
         self._delivery: Delivery | Local | None = None
         self._question: Question | None = None
@@ -229,7 +231,7 @@ class Passage:
         """Send a copy of the request on a way of its own."""
         node = self.node
         assert self.accepted.http is not None, "only HTTP is copied"
-        passage = Passage(node, self.direction, self.accepted, None, self.trace, self)
+        passage = Passage(node, self.direction, self.accepted, None, self.trace, original=self)
         passage.connection = self.connection
         passage.stream = node.proxy.copy(copy, self.accepted.http.router, node.chance.begin())
         passage._obey(passage.stream.start(passage.received_ns))
@@ -322,9 +324,18 @@ class Passage:
                 self._time_out_attempt
             )
         self.secured = self.node.greet(attempt.tls, attempt.alpn, attempt.request.authority)
+        opening = self._opening(attempt.cluster)
         place = self.node, self.direction, attempt.endpoint
-        self._delivery = deliver(self, *place, attempt.request, self.trace, self.secured)
+        self._delivery = deliver(self, *place, attempt.request, self.trace, opening)
         self._delivery.send()
+
+    def _opening(self, name: str) -> Opening:
+        """Return how the connection to a cluster's endpoint begins."""
+        cluster = self.node.proxy.upstreams[name].cluster
+        http2 = cluster.http2 or (cluster.as_client and self.protocol == "HTTP/2")
+        if self.secured is None:
+            return PLAIN_HTTP2 if http2 else PLAIN
+        return Opening(hello=self.secured, speaks=HTTP2 if http2 else HTTP1)
 
     def _start_route_timer(self) -> None:
         if self._route_timer is None and self.stream.timeout_ns:
@@ -388,7 +399,8 @@ class Question:
         self._timer = timers.start(self._expire) if timers is not None else None
         place = node, passage.direction, call.endpoint
         hello = node.greet(node.proxy.upstreams[call.cluster].cluster.tls(call.endpoint))
-        self._delivery = deliver(self, *place, call.request, passage.trace, hello)
+        opening = Opening(hello=hello) if hello is not None else PLAIN
+        self._delivery = deliver(self, *place, call.request, passage.trace, opening)
 
     def send(self) -> None:
         """Set off."""

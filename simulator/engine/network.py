@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from simulator.engine.opening import PLAIN, Opening
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.request import Request
-from simulator.envoy.transport import NOT_TLS, Hello
+from simulator.envoy.transport import NOT_TLS
 from simulator.istiod.registry import Pod
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class Receiver(Protocol):
 class Delivery:
     """A request on the network to an address, and its answer on the way back."""
 
-    __slots__ = ("_abandoned", "_answered", "_hello", "_place", "_receiver", "_request", "_sender",
-                 "_source", "_trace", "_way", "_world", "span")  # fmt: skip
+    __slots__ = ("_abandoned", "_answered", "_opening", "_place", "_receiver", "_request",
+                 "_sender", "_source", "_trace", "_way", "_world", "span")  # fmt: skip
 
     def __init__(
         self,
@@ -80,10 +81,10 @@ class Delivery:
         place: tuple[str, int],
         request: Request,
         trace: Trace,
-        hello: Hello | None = None,
+        opening: Opening = PLAIN,
     ) -> None:
         self._world = world
-        self._hello = hello
+        self._opening = opening
         self._sender = sender
         self._source = source
         self._way = world.link(source).one_way
@@ -116,7 +117,7 @@ class Delivery:
 
     def _arrive(self, _: object) -> None:
         self._receiver = self._world.receive(
-            self._place, self._source, self._request, self, self._trace, self._hello
+            self._place, self._source, self._request, self, self._trace, self._opening
         )
         if self._abandoned and not self._answered:
             self._cut()
@@ -133,22 +134,22 @@ class Delivery:
 class Local:
     """A request handed to the workload beside the proxy, without a network between."""
 
-    __slots__ = ("_hello", "_node", "_port", "_receiver", "_request", "_sender", "_trace",
+    __slots__ = ("_node", "_opening", "_place", "_receiver", "_request", "_sender", "_trace",
                  "span")  # fmt: skip
 
     def __init__(
         self,
         sender: Sender,
         node: ProxyNode,
-        port: int,
+        place: tuple[str, int],
         request: Request,
         trace: Trace,
-        hello: Hello | None = None,
+        opening: Opening = PLAIN,
     ) -> None:
         self._sender: Sender | None = sender
-        self._hello = hello
+        self._opening = opening
         self._node = node
-        self._port = port
+        self._place = place
         self._request = request
         self._trace = trace
         self._receiver: Receiver | None = None
@@ -157,7 +158,7 @@ class Local:
     def send(self) -> None:
         """Hand the request over; the answer may come at once."""
         node = self._node
-        work = node.pod, self._port, self._request, self, self._trace, self._hello
+        work = node.pod, self._place, self._request, self, self._trace, self._opening
         self._receiver = node.world.work(*work)
 
     def answer(self, answer: Answer) -> None:
@@ -184,10 +185,10 @@ def deliver(
     endpoint: Endpoint,
     request: Request,
     trace: Trace,
-    hello: Hello | None,
+    opening: Opening,
 ) -> Delivery | Local:
     """Return how a request gets from a proxy to an endpoint; `send` sets it off."""
-    if direction == "inbound" and node.is_own(endpoint.address):
-        return Local(sender, node, endpoint.port, request, trace, hello)
     place = endpoint.address, endpoint.port
-    return Delivery(node.world, sender, node.pod, place, request, trace, hello)
+    if direction == "inbound" and node.is_own(endpoint.address):
+        return Local(sender, node, place, request, trace, opening)
+    return Delivery(node.world, sender, node.pod, place, request, trace, opening)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulator.config.scenario import Request as Wanted
-from simulator.engine.ask import Ask, request_of
+from simulator.engine import client as clients
+from simulator.engine.ask import Ask
 from simulator.engine.exchange import Crossing, Playback, Trace
+from simulator.engine.opening import BYTES
 from simulator.engine.resolve import OUTSIDE
 from simulator.engine.world import ProxyNode, World
 from simulator.envoy.access_log import Record, written
@@ -44,21 +46,30 @@ def probe(
     target = world.target(client, wanted.url, wanted.via)
     trace = Trace(n, keep=True, explain=source is not None, playback=playback)
     ask = Ask(world, target, trace, _ignore)
-    ask.send(client, request_of(target, wanted.method, wanted.headers, wanted.body))
+    opening = clients.opening(world.mesh, wanted)
+    ask.send(client, clients.request(target, wanted), opening)
     world.agenda.drain(MAX_EVENTS)
     crossings = trace.crossings or []
     response = ask.answer_ if isinstance(ask.answer_, Response) else None
+    http = opening.speaks != BYTES
     return of_hops(
         tuple(hop(world.mesh, crossing) for crossing in crossings),
         id=id,
         n=n,
-        status=response.status if response else None,
+        status=response.status if response and http else None,
         duration_ns=ask.ended_ns - ask.started_ns if ask.ended_ns >= 0 else None,
-        response_headers=shown(response.headers) if response else None,
+        response_headers=shown(response.headers) if response and http else None,
         body=response.body[:BODY_LENGTH] if response else None,
-        error=ask.error,
+        error=ask.error if http or response is None else _misread(response),
         explain=_explained(wanted, ask, source) if source else None,
     )
+
+
+def _misread(response: Response) -> str | None:
+    """Return what a client of plain bytes makes of an answer; None: it is what it hoped for."""
+    if not response.headers:
+        return None
+    return f"the answer is HTTP, with the status {response.status}"
 
 
 def hop(mesh: Mesh, crossing: Crossing) -> Hop:

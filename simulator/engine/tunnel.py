@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.engine.exchange import Trace
 from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver, reset_of
+from simulator.engine.opening import PLAIN, Opening
 from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset, Response
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Tunnel:
     """A connection inside one proxy, from its arrival to its end; each carries one request."""
 
-    __slots__ = ("_delivery", "_inside", "_request", "_sender", "_session", "accepted",
+    __slots__ = ("_delivery", "_opening", "_request", "_sender", "_session", "accepted",
                  "connection", "direction", "ended_ns", "node", "parent", "received_ns", "secured",
                  "sent_ns", "span", "trace", "waited_ns")  # fmt: skip
 
@@ -37,10 +38,11 @@ class Tunnel:
         accepted: Accepted,
         sender: Sender,
         trace: Trace,
-        inside: Hello | None = None,
+        opening: Opening = PLAIN,
     ) -> None:
+        """Take an `opening` as it goes on: without its hello, if that TLS ends here."""
         self._sender = sender
-        self._inside = inside
+        self._opening = opening
         self.secured: Hello | None = None
         self._delivery: Delivery | Local | None = None
         self.node = node
@@ -76,8 +78,8 @@ class Tunnel:
         place = self.node, self.direction, endpoint
         self.secured = self.node.greet(self._session.tls)
         # TLS that does not end here goes on as it came.
-        hello = self.secured or self._inside
-        self._delivery = deliver(self, *place, self._request, self.trace, hello)
+        opening = self._opening.secured(self.secured) if self.secured else self._opening
+        self._delivery = deliver(self, *place, self._request, self.trace, opening)
         self._delivery.send()
 
     def answer(self, answer: Answer) -> None:
@@ -85,7 +87,7 @@ class Tunnel:
         if isinstance(answer, Response):
             self._session.end()
             self._leave(answer)
-        elif self._inside is not None and self.secured is None and isinstance(answer, Failure):
+        elif self._opening.hello and self.secured is None and isinstance(answer, Failure):
             # The bytes were carried to and fro; it is the client who cannot read them.
             self._session.end()
             self._leave(answer)

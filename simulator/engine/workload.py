@@ -17,7 +17,7 @@ from simulator.engine.draws import Sampler, sampler, uniforms
 from simulator.engine.resolve import Target
 from simulator.envoy.commands import Response
 from simulator.envoy.header_map import Headers
-from simulator.envoy.request import Request
+from simulator.envoy.request import BYTES, Request
 from simulator.istiod.registry import Pod
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ class Replica:
             self._begin(self._line.popleft())
 
     def answer(self, status: int, request: Request) -> Response:
-        """Return the response to a request."""
+        """Return the response to a request; to plain bytes, the pod's name."""
+        if request is BYTES:
+            return Response(status=status, headers=(), body=f"{self.pod.ref}\n")
         body = self._body(request) if self.world.bodies else ""
         return Response(status=status, headers=self._headers, body=body)
 

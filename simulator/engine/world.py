@@ -7,14 +7,17 @@ for all (compiled configuration, addresses) is shared between worlds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from simulator.config.scenario import Behaviour, ScenarioFile
+from simulator.config.scenario import Behaviour, Port, ScenarioFile, Spoken
 from simulator.engine.draws import ProxyChance, Sampler, integers, sampler
 from simulator.engine.exchange import Crossing, Passage, Trace
 from simulator.engine.health import Checks
 from simulator.engine.kernel import Agenda
 from simulator.engine.network import PLAIN_ANSWER, Delivery, Failure, Receiver, Sender
+from simulator.engine.opening import PLAIN, Opening
+from simulator.engine.port import Silence, misunderstood
 from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Place, Target, behind, resolve
 from simulator.engine.tunnel import Tunnel
 from simulator.engine.workload import Replica, Work
@@ -36,6 +39,7 @@ MAX_UNDER_WAY = 100_000
 T = TypeVar("T")
 
 _IDLE = Behaviour()
+_PORT = Port()
 
 
 class TooManyRequestsError(Exception):
@@ -168,16 +172,24 @@ class World:
         return found
 
     def send(
-        self, client: Pod | None, target: Target, request: Request, sender: Sender, trace: Trace
+        self,
+        client: Pod | None,
+        target: Target,
+        request: Request,
+        sender: Sender,
+        trace: Trace,
+        opening: Opening = PLAIN,
     ) -> None:
         """Send a client's request; `sender` is told what comes of it, if anything does."""
         if target.connections:
             assert client is not None, "only pods have proxies"
             connection = self.link(client).pick(target.connections)
-            self._enter(self.node(client), "outbound", connection, request, sender, trace)
+            if opening is not PLAIN:
+                connection = _opened(connection, opening)
+            self._enter(self.node(client), "outbound", connection, request, sender, trace, opening)
         elif target.addresses:
             place = self.link(client).pick(target.addresses)
-            Delivery(self, sender, client, place, request, trace).send()
+            Delivery(self, sender, client, place, request, trace, opening).send()
         else:
             sender.answer(Reset.LOCAL_CONNECTION_FAILURE)
 
@@ -188,7 +200,7 @@ class World:
         request: Request,
         sender: Sender,
         trace: Trace,
-        hello: Hello | None = None,
+        opening: Opening = PLAIN,
     ) -> Receiver | None:
         """Take a request that has crossed the network; return who has it now, if anyone."""
         address, port = self._forwarded(place, source)
@@ -197,44 +209,51 @@ class World:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
             return None
         if not (pod.sidecar or pod.gateway):
-            return self.work(pod, port, request, sender, trace, hello)
-        node = self.node(pod)
+            return self.work(pod, (address, port), request, sender, trace, opening)
+        node, hello = self.node(pod), opening.hello
         connection = Connection(
             address=address,
             port=port,
             listener_port=INBOUND_PORT if pod.sidecar else None,
             transport="tls" if hello is not None else "raw_buffer",
-            alpn=hello.alpn if hello is not None else ("http/1.1",),
+            alpn=opening.alpn,
             sni=hello.sni if hello is not None else "",
             source_ip=source.ip if source else "",
             peer=hello.certificate if hello is not None else None,
             local=node.certificate if hello is not None else None,
+            silent=opening.quiet,
         )
         direction = "inbound" if pod.sidecar else "gateway"
-        return self._enter(node, direction, connection, request, sender, trace, hello)
+        return self._enter(node, direction, connection, request, sender, trace, opening)
 
     def work(
         self,
         pod: Pod,
-        port: int,
+        place: Place,
         request: Request,
         sender: Sender,
         trace: Trace,
-        hello: Hello | None = None,
+        opening: Opening = PLAIN,
     ) -> Receiver | None:
-        """Hand a request to a pod's workload, if it listens; it speaks plain text alone."""
-        if port not in pod.ports:
+        """Hand a request to a pod's workload, if it listens and understands what is spoken."""
+        address, number = place
+        replica = self._replica(pod)
+        port = replica.behaviour.ports.get(number, _PORT)
+        if number not in pod.ports or not port.hears(address):
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
             return None
-        if hello is not None:
-            sender.answer(PLAIN_ANSWER)
-            return None
-        replica = self._replica(pod)
+        if opening is not PLAIN or port.speaks is not Spoken.HTTP:
+            said = misunderstood(port.speaks, opening, self._names(pod))
+            if isinstance(said, Silence):
+                return None
+            if said is not None:
+                sender.answer(said)
+                return None
         work = Work(replica, request, sender, trace)
         if trace.playback is None:
             replica.take(work)
         else:
-            work.play(*trace.playback.work(pod, port, self.agenda.now))
+            work.play(*trace.playback.work(pod, number, self.agenda.now))
         return work
 
     def listens(self, place: Place, source: Pod | None) -> bool:
@@ -278,13 +297,33 @@ class World:
         request: Request,
         sender: Sender,
         trace: Trace,
-        hello: Hello | None = None,
+        opening: Opening,
     ) -> Receiver | None:
         if node.checks.warming:
             return node.checks.hold(
                 lambda: self._enter(node, direction, connection, request, sender, trace, hello)
             )
         accepted = node.accept(connection, explain=trace.explain)
+        if accepted.waits_ns is None:
+            return None
+        begin = node, direction, connection, accepted, request, sender, trace, opening
+        if accepted.waits_ns:
+            self.agenda.call_after(accepted.waits_ns, lambda _: self._begin(*begin) and None)
+            return None
+        return self._begin(*begin)
+
+    def _begin(
+        self,
+        node: ProxyNode,
+        direction: str,
+        connection: Connection,
+        accepted: Accepted | Miss,
+        request: Request,
+        sender: Sender,
+        trace: Trace,
+        opening: Opening,
+    ) -> Receiver | None:
+        hello = opening.hello
         if isinstance(accepted, Miss):
             if trace.explain:
                 trace.misses.append((node, direction, accepted))
@@ -293,6 +332,9 @@ class World:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE if refused else closed)
             return None
         broken = _handshake(node, accepted, hello)
+        rest = opening if accepted.filter_chain.tls is None else opening.unwrapped
+        if broken is None and accepted.http is not None and rest.hello is not None:
+            broken = PLAIN_ANSWER  # HTTP cannot be read out of a ClientHello
         if broken is not None:
             sender.answer(broken)
             return None
@@ -300,15 +342,16 @@ class World:
             # A network filter that is not simulated; the configuration's diagnostics name it.
             sender.answer(Reset.CONNECTION_TERMINATION)
             return None
+        if accepted.http is not None and rest.silent:
+            return None  # each waits for the other to speak
         self._under_way += 1
         if self._under_way > MAX_UNDER_WAY:
             raise TooManyRequestsError
         crossing: Tunnel | Passage
         if accepted.http is None:
-            inside = hello if accepted.filter_chain.tls is None else None
-            crossing = Tunnel(node, direction, accepted, sender, trace, inside)
+            crossing = Tunnel(node, direction, accepted, sender, trace, rest)
         else:
-            crossing = Passage(node, direction, accepted, sender, trace)
+            crossing = Passage(node, direction, accepted, sender, trace, rest.speaks)
         if trace.crossings is not None:
             trace.crossings.append(crossing)
         crossing.start(connection, request)
@@ -320,6 +363,14 @@ class World:
             return place
         places = behind(self.mesh, *place)
         return self.link(source).pick(places) if places else place
+
+    def _names(self, pod: Pod) -> tuple[str, ...]:
+        """Return the hosts that a workload's own certificate bears."""
+        return tuple(
+            service.hostname
+            for service in self.mesh.services.values()
+            if any(endpoint.address == pod.ip for endpoint in service.endpoints)
+        )
 
     def _replica(self, pod: Pod) -> Replica:
         found = self._replicas.get(pod.ref)
@@ -333,8 +384,7 @@ def _handshake(node: ProxyNode, accepted: Accepted, hello: Hello | None) -> Fail
     """Return why a connection's two ends do not agree; None where they do."""
     server = accepted.filter_chain.tls
     if server is None:
-        # HTTP cannot be read out of a ClientHello.
-        return PLAIN_ANSWER if hello is not None and accepted.http is not None else None
+        return None
     if hello is None:
         return Reset.CONNECTION_TERMINATION
     words = refusal(hello, node.certificate)
@@ -342,6 +392,18 @@ def _handshake(node: ProxyNode, accepted: Accepted, hello: Hello | None) -> Fail
         return Failure(words=words)
     # A client of TLS 1.3 is done before the server has looked at its certificate.
     return None if admits(server, hello.certificate) else Reset.CONNECTION_TERMINATION
+
+
+def _opened(connection: Connection, opening: Opening) -> Connection:
+    """Return a connection that a sidecar has captured, with what the client says on it."""
+    hello = opening.hello
+    return replace(
+        connection,
+        transport="raw_buffer" if hello is None else "tls",
+        alpn=opening.alpn,
+        sni="" if hello is None else hello.sni,
+        silent=opening.quiet,
+    )
 
 
 def _full(workload: str) -> str:

@@ -180,6 +180,8 @@ class Cluster:
     connect_timeout_ns: int = CONNECT_TIMEOUT_NS
     http2: bool = False
     """Whether its endpoints are spoken to in HTTP/2."""
+    as_client: bool = False
+    """Whether they are spoken to as the client speaks."""
     max_concurrent_streams: int = 1024
     """How many requests share a connection of HTTP/2."""
     max_requests_per_connection: int = 0

@@ -22,7 +22,7 @@ from simulator.envoy.grpc import is_grpc
 from simulator.envoy.header_map import Headers, first, replaced, without
 from simulator.envoy.http import HttpChain, Underscores
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
-from simulator.envoy.request import Request
+from simulator.envoy.request import BYTES, Request
 
 REQUEST_ID = "x-request-id"
 _HOP_BY_HOP = frozenset(
@@ -88,6 +88,8 @@ class Refused:
 
 def prepare(chain: HttpChain, request: Request, connection: Connection | None) -> Request | Refused:
     """Return a request with its path, host and headers in the form that is asked for."""
+    if request is BYTES:
+        return _NOT_HTTP
     path, host, headers = request.path, request.authority, request.headers
     if chain.underscores is not Underscores.ALLOW and any("_" in name for name, _ in headers):
         if chain.underscores is Underscores.REJECT:
@@ -125,6 +127,7 @@ def prepare(chain: HttpChain, request: Request, connection: Connection | None) -
 
 
 _BAD_PATH = "path_normalization_failed"
+_NOT_HTTP = Refused(status=400, details="http1.codec_error", body="Bad Request", flag="DPE")
 _PROTOCOL_ERROR = Refused(
     status=400, details="http1.unexpected_underscore", body="Bad Request", flag="DPE"
 )

@@ -27,6 +27,8 @@ class Connection:
     source_port: int = 0
     direct_source_ip: str = ""
     """The peer's own address, where a PROXY header changed `source_ip`."""
+    silent: bool = False
+    """Whether the client says nothing before the server does."""
     peer: Certificate | None = None
     """The certificate that the client shows to a proxy that terminates its TLS."""
     local: Certificate | None = None

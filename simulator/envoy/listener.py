@@ -71,7 +71,12 @@ class Listener:
     default_chain: FilterChain | None
     inspects_tls: Ports
     """Where TLS is recognized, by the port that the client connected to."""
-    inspects_http: bool
+    inspects_http: Ports
+    """Where HTTP is recognized, likewise."""
+    filters_timeout_ns: int
+    """How long listener filters wait for a client's first bytes; 0: for ever."""
+    filters_may_fail: bool
+    """Whether a connection goes on when they have waited in vain."""
     field: FieldRef
     access_logs: tuple[AccessLog, ...] = ()
     """Each tells of every connection."""
@@ -88,6 +93,8 @@ class Accepted:
     """`http` or `tcp`"""
     http: HttpChain | None
     tcp: TcpChain | None
+    waits_ns: int | None = 0
+    """How long listener filters wait for the first bytes of a silent client; None: for ever."""
     node: Node | None = None
 
 
@@ -98,6 +105,8 @@ class Miss:
     stage: str
     """`listener` or `filter chain`: where the search ended."""
     listener: Listener | None = None
+    waits_ns: int | None = 0
+    """As for `Accepted`."""
     node: Node | None = None
 
 
@@ -121,19 +130,24 @@ def accept(config: Listening, connection: Connection, *, explain: bool = False) 
         handed = _at(config, connection.address, connection.port)
         if handed is not None:
             found = handed
+    waits_ns = _waits(bound, found, connection) if connection.silent else 0
+    if isinstance(waits_ns, _Closed):
+        node = _silence(found, connection) if explain else None
+        return Miss(stage="first bytes", listener=found, waits_ns=waits_ns.after_ns, node=node)
     dropped: list[Dropped[FilterChain]] | None = [] if explain else None
     chain = select(found.candidates, _inspect(bound, found, connection), dropped)
     if chain is None:
         chain = found.default_chain
     node = _node(bound, found, chain, connection, dropped) if dropped is not None else None
     if chain is None:
-        return Miss(stage="filter chain", listener=found, node=node)
+        return Miss(stage="filter chain", listener=found, waits_ns=waits_ns, node=node)
     return Accepted(
         listener=found,
         filter_chain=chain,
         kind="http" if chain.http is not None else "tcp",
         http=chain.http,
         tcp=chain.tcp,
+        waits_ns=waits_ns,
         node=node,
     )
 
@@ -152,7 +166,9 @@ def _inspect(bound: Listener, found: Listener, connection: Connection) -> Inspec
     # A connection that is handed on passes the first listener's filters, then the second's.
     inspected = any(one.inspects_tls.has(connection.port) for one in (bound, found))
     tls = connection.transport == "tls" and inspected
-    http = connection.transport == "raw_buffer" and (bound.inspects_http or found.inspects_http)
+    http = connection.transport == "raw_buffer" and any(
+        one.inspects_http.has(connection.port) for one in (bound, found)
+    )
     return Inspected(
         address=connection.address,
         port=connection.port,
@@ -162,6 +178,38 @@ def _inspect(bound: Listener, found: Listener, connection: Connection) -> Inspec
         direct_source=connection.direct_source_ip or connection.source_ip,
         source=connection.source_ip,
         source_port=connection.source_port,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A listener closes the connection, for want of a first byte."""
+
+    after_ns: int
+
+
+def _waits(bound: Listener, found: Listener, connection: Connection) -> int | _Closed | None:
+    """Return how long a silent connection waits; None: for ever."""
+    total = 0
+    for one in (bound,) if found is bound else (bound, found):
+        if not (one.inspects_tls.has(connection.port) or one.inspects_http.has(connection.port)):
+            continue
+        if not one.filters_timeout_ns:
+            return None
+        total += one.filters_timeout_ns
+        if not one.filters_may_fail:
+            return _Closed(total)
+    return total
+
+
+def _silence(listener: Listener, connection: Connection) -> Node:
+    return Node(
+        what="listener",
+        name=listener.name,
+        outcome=Outcome.REJECTED,
+        reason=f"the client of {connection.address}:{connection.port} says nothing, and a listener "
+        "filter waits for its first bytes",
+        field=listener.field,
     )
 
 

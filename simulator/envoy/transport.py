@@ -18,6 +18,10 @@ _ERROR = "TLS_error:|{}:TLS_error_end"
 _REFUSED = "268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: "
 NOT_TLS = _ERROR.format("268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER")
 """What a client says of a server that answers in plain text."""
+NO_PROTOCOL = _ERROR.format(
+    "268436576:SSL routines:OPENSSL_internal:TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+)
+"""What it says of one that speaks none of the protocols that it offers."""
 CUT_OFF = _ERROR.format("33554536:system library:OPENSSL_internal:Connection reset by peer")
 """What it says of one that closes the connection in the midst of the handshake."""
 

@@ -99,4 +99,5 @@ def _endpoint(text: str, ip: str) -> tuple[str, int] | None:
     if host == UNSPECIFIED:
         # Istio's word for the pod's own address.
         return ip, int(port)
-    return (host or _LOCALHOST), int(port)
+    # Without a host, too, the connection goes where it was meant to go.
+    return (host, int(port)) if host else None

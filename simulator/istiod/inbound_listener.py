@@ -88,7 +88,7 @@ def virtual_inbound(scope: Scope, ports: list[InboundPort], modes: PeerModes) ->
             "traffic_direction": "INBOUND",
             "continue_on_listener_filters_timeout": True,
             "max_connections_to_accept_per_socket_event": wrapped(1),
-            "listener_filters_timeout": duration(0),
+            "listener_filters_timeout": duration(scope.mesh.config.protocol_detection_timeout_ns),
         }
     )
     chains = _Chains(scope)

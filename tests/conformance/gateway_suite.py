@@ -20,12 +20,12 @@ from simulator.config.objects import Manifests
 from simulator.config.scenario import Request, ScenarioFile, nanoseconds
 from simulator.engine.exchange import Trace
 from simulator.engine.network import Answer, Receiver, Sender
+from simulator.engine.opening import PLAIN, Opening
 from simulator.engine.probe import probe
-from simulator.engine.resolve import OUTSIDE
+from simulator.engine.resolve import OUTSIDE, Place
 from simulator.engine.world import World
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.request import Request as Head
-from simulator.envoy.transport import ClientTls, Hello
 from simulator.istiod.gateway_api import Status
 from simulator.istiod.registry import Pod
 from simulator.observe.observation import Observation
@@ -54,6 +54,10 @@ _ROOTS = (
 )
 
 
+_OFFERED: Mapping[str, tuple[str, ...]] = {"http1": ("h2", "http/1.1"), "grpc": ("h2",), "tls": ()}
+"""The ALPN of the suite's clients."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What came of one request: what the client saw, and every server that it reached."""
@@ -75,33 +79,22 @@ class Seen:
 
 
 class EchoWorld(World):
-    """A mesh whose servers do what requests ask of them; its client may speak TLS or HTTP/2."""
+    """A mesh whose servers do what requests ask of them."""
 
-    def __init__(self, scenario: Scenario, *, hello: Mapping[str, Any], seed: int = 1) -> None:
+    def __init__(self, scenario: Scenario, *, seed: int = 1) -> None:
         super().__init__(
             scenario.mesh, scenario.file, scenario.configuration, seed=seed, bodies=True
         )
         self.served: list[tuple[Pod, Head]] = []
-        self._hello = hello
-
-    def _enter(self, node, direction, connection, request, sender, trace, hello=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        first = not trace.crossings
-        if first and self._hello.get("transport"):
-            request = replace(request, scheme="https")
-        if first and self._hello:
-            connection = replace(connection, **self._hello)
-        if first and connection.transport == "tls":
-            hello = Hello(tls=ClientTls(), sni=connection.sni, alpn=connection.alpn)
-        return super()._enter(node, direction, connection, request, sender, trace, hello)
 
     def work(
         self,
         pod: Pod,
-        port: int,
+        place: Place,
         request: Head,
         sender: Sender,
         trace: Trace,
-        hello: Hello | None = None,  # noqa: ARG002 - the echo servers speak TLS as well
+        opening: Opening = PLAIN,  # noqa: ARG002 - the echo servers speak TLS as well
     ) -> Receiver | None:
         """Serve a request as its query and headers say."""
         self.served.append((pod, request))
@@ -120,10 +113,10 @@ class EchoWorld(World):
         if failing and not status:
             self.agenda.call_after(after, sender.answer, Reset.CONNECTION_TERMINATION)
         elif after:
-            late = partial(super().work, pod, port, request, answer)
+            late = partial(super().work, pod, place, request, answer)
             self.agenda.call_after(after, late, trace)
         else:
-            return super().work(pod, port, request, answer, trace)
+            return super().work(pod, place, request, answer, trace)
         return _Gone()
 
 
@@ -197,22 +190,16 @@ class Suite:
         """Do what a step says."""
         request = step.get("request") or {}
         grpc = step["kind"] == "grpc" or request.get("protocol") == "grpc"
-        hello: dict[str, Any] = {"alpn": ("h2c",)} if grpc else {}
+        protocol = "grpc" if grpc else "tcp" if step["kind"].startswith("tcp.") else "http1"
         headers = {**(request.get("metadata") or {}), **(request.get("headers") or {})}
         method = request.get("method") or "GET"
         path = request.get("path") or "/"
         host = request.get("host") or request.get("authority") or ""
         if step["kind"] == "grpc":
             path, method = f"/{request['service']}/{request['method']}", "POST"
-        if grpc:
-            headers["content-type"] = "application/grpc"
         tls = step.get("tls")
         if tls:
-            hello = {
-                "transport": "tls",
-                "sni": tls["server_name"],
-                "alpn": ("h2", "http/1.1") if "request" in step else (),
-            }
+            protocol = "http1" if "request" in step else "tls"
         source, via, port = OUTSIDE, None, None
         if "from" in step:
             source = self._pod(step["from"], step.get("from_namespace") or _MESH)
@@ -223,13 +210,23 @@ class Suite:
             port = place.get("port") or self._port(place, tls=bool(tls))
             via = f"{name}-{_CLASS}.{namespace}"
             headers = {"host": host, **headers} if host else headers
-        url = f"http://{host or 'example.com'}{path}"
+        scheme = "tcp" if protocol in ("tcp", "tls") else "https" if tls else "http"
+        url = f"{scheme}://{host or 'example.com'}{path}"
         if port is not None:
             address = host.partition(":")[0] or "gateway.example"
-            url = f"http://{address}:{port}{path}"
-        world = EchoWorld(self.scenario, hello=hello, seed=seed)
+            url = f"{scheme}://{address}:{port}{path}"
+        world = EchoWorld(self.scenario, seed=seed)
         wanted = Request.model_validate(
-            {"from": source, "url": url, "via": via, "method": method, "headers": headers}
+            {
+                "from": source,
+                "url": url,
+                "via": via,
+                "method": method,
+                "headers": headers,
+                "protocol": protocol,
+                "body": "hello",
+                "tls": tls and {"sni": tls["server_name"], "alpn": _OFFERED[protocol]},
+            }
         )
         seen = probe(world, wanted, id="case", n=0)
         return Seen(observation=seen, served=tuple(world.served))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _LISTS = ("cases", "tests", "scenarios", "rejected", "outbound", "inbound", "tables")
-_UNUSABLE_KEYS = frozenset({"$func", "$sym", "custom_go_check", "needs_manual"})
+_UNUSABLE_KEYS = frozenset({"$func", "$sym", "config_expr", "custom_go_check", "needs_manual"})
 _LACKING_KEYS = frozenset({"context_missing", "runtime_mocked"})
 """Flags of cases whose text leaves out what their outcome depends on."""
 

@@ -130,21 +130,6 @@ def test_a_scenario_that_does_not_fit_its_mesh_is_refused(file: dict[str, Any], 
     assert codes(caught.value) == {code}
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        pytest.param({"url": "https://a:9080/"}, id="https"),
-        pytest.param({"protocol": "grpc"}, id="grpc"),
-    ],
-)
-def test_a_request_that_is_not_simulated_is_refused(more: dict[str, Any]) -> None:
-    mesh = scenario(service("a"), deployment("a", "a"), deployment("client", "client"))
-    with pytest.raises(ScenarioError) as caught:
-        mesh.probe([ask(**more)])
-
-    assert codes(caught.value) == {"request-not-simulated"}
-
-
 def test_an_unknown_client_is_named_with_its_like() -> None:
     mesh = scenario(service("a"), deployment("a", "a"), deployment("client", "client"))
 

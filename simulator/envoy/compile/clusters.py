@@ -99,6 +99,7 @@ def _protocol(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - p
     """Return what is spoken to the endpoints, and how connections are used."""
     http2 = message.http2_protocol_options if message.HasField("http2_protocol_options") else None
     common = message.common_http_protocol_options
+    as_client = False
     for packed in message.typed_extension_protocol_options.values():
         options = unpack(packed)
         if not name_of(options).endswith("HttpProtocolOptions"):
@@ -113,7 +114,9 @@ def _protocol(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - p
             )
         else:
             http2 = None
-    out: dict[str, Any] = {"http2": http2 is not None}
+            kind = options.WhichOneof("upstream_protocol_options")
+            as_client = kind == "use_downstream_protocol_config"
+    out: dict[str, Any] = {"http2": http2 is not None, "as_client": as_client}
     if http2 is not None and http2.HasField("max_concurrent_streams"):
         out["max_concurrent_streams"] = int(http2.max_concurrent_streams.value)
     for holder in (common, message):

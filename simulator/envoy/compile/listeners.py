@@ -38,6 +38,7 @@ _MATCH = """
     destination_port prefix_ranges server_names transport_protocol application_protocols
     direct_source_prefix_ranges source_type source_prefix_ranges source_ports
 """
+_LISTENER_FILTERS_TIMEOUT_NS = 15_000_000_000
 _SOURCE_TYPES = ("ANY", "SAME_IP_OR_LOOPBACK", "EXTERNAL")
 
 
@@ -77,8 +78,10 @@ def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
         traffic_direction=("UNSPECIFIED", "INBOUND", "OUTBOUND")[message.traffic_direction],
         candidates=candidates,
         default_chain=default,
-        inspects_tls=_tls_ports(message, scope),
-        inspects_http=any("http_inspector" in one for one in inspectors),
+        inspects_tls=_ports(message, "tls_inspector", scope),
+        inspects_http=_ports(message, "http_inspector", scope),
+        filters_timeout_ns=_listener_filters_timeout(message),
+        filters_may_fail=bool(message.continue_on_listener_filters_timeout),
         field=scope.ref,
         access_logs=access_logs(message.access_log, scope),
         diagnostics=tuple(scope.found),
@@ -106,10 +109,16 @@ def _inspectors(message: Any, scope: Scope) -> list[str]:  # noqa: ANN401 - prot
     return found
 
 
-def _tls_ports(message: Any, scope: Scope) -> Ports:  # noqa: ANN401 - protobuf
-    """Return the ports at which TLS is recognized."""
+def _listener_filters_timeout(message: Any) -> int:  # noqa: ANN401 - protobuf
+    if not message.HasField("listener_filters_timeout"):
+        return _LISTENER_FILTERS_TIMEOUT_NS
+    return int(message.listener_filters_timeout.ToNanoseconds())
+
+
+def _ports(message: Any, inspector: str, scope: Scope) -> Ports:  # noqa: ANN401 - protobuf
+    """Return the ports at which an inspector looks."""
     for at, one in enumerate(message.listener_filters):
-        if "tls_inspector" not in one.typed_config.type_url:
+        if inspector not in one.typed_config.type_url:
             continue
         if not one.HasField("filter_disabled"):
             return EVERY_PORT

@@ -125,7 +125,8 @@ def _check_backend(seen: Seen, step: Mapping[str, Any]) -> str | None:
     host = wanted.get("host")
     if host and head.authority != host:
         return f"expected host {host}, the backend saw {head.authority}"
-    method = wanted.get("method") or request.get("method") or "GET"
+    grpc = request.get("protocol") == "grpc"  # whose method is always POST
+    method = "POST" if grpc else wanted.get("method") or request.get("method") or "GET"
     if head.method != method:
         return f"expected method {method}, the backend saw {head.method}"
     found = _joined(head.headers)
@@ -205,7 +206,7 @@ def _check_bytes(suite: Suite, step: Mapping[str, Any]) -> str | None:
         name = next(each.hostname for each in listeners if each.tls.mode == "Terminate")
     sent = {**step, "tls": {"server_name": name}} if name else step
     seen = suite.send(sent)
-    if seen.observation.status is None:
+    if seen.observation.error is not None:
         return f"no answer: {seen.observation.error}"
     backend = wanted.get("Backend", "")
     found = seen.at(backend, wanted.get("Namespace", ""))

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import yaml
 
 from simulator.config.load import load_texts
-from simulator.config.scenario import Request
+from simulator.config.scenario import Request, ScenarioFile
 from simulator.observe.observation import Observation
 from simulator.scenario import Scenario
 from tests.conformance.table import Case, Table
@@ -22,6 +22,15 @@ _GATEWAY = "istio-ingressgateway.istio-system"
 _SERVICES = ("a", "b", "c", "headless", "statefulset", "naked", "vm", "tproxy", "sotw")
 _BARE = frozenset({"naked"})
 _HEADLESS = frozenset({"headless", "statefulset"})
+_SPOKEN = {
+    "https": "https",
+    "auto-https": "https",
+    "tcp-server": "tcp-server-first",
+    "auto-tcp-server": "tcp-server-first",
+    "http-instance": {"binds": "pod"},
+    "http-localhost": {"binds": "localhost"},
+}
+"""What the echo servers do at ports where they do not speak plain HTTP at every address."""
 _MOVES = frozenset({301, 302, 303, 307, 308})
 _MANY = 5
 """Redirects that are followed at most."""
@@ -47,7 +56,9 @@ def cases(table: Table) -> Iterator[Case]:
 def _scenario(ports: Mapping[str, Any], config: str) -> Scenario:
     objects = [*_mesh(ports), *(_placed(each) for each in yaml.safe_load_all(config) if each)]
     texts = [(f"{at}.yaml", json.dumps(each)) for at, each in enumerate(objects)]
-    return Scenario.of(load_texts(texts))
+    spoken = {each["workload"]: _SPOKEN.get(name, "http") for name, each in ports.items()}
+    workloads = {f"{name}.{_NAMESPACE}": {"ports": spoken} for name in _SERVICES}
+    return Scenario.of(load_texts(texts), ScenarioFile.model_validate({"workloads": workloads}))
 
 
 def _placed(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -132,13 +143,24 @@ def _request(ports: Mapping[str, Any], one: Mapping[str, Any], call: Mapping[str
     outside = not sender.isalnum() or sender == "ingressgateway"
     to = given.get("To") or one.get("to") or ""
     host = given.get("Address") or (f"{to}.{_NAMESPACE}.svc.cluster.local" if outside else to)
-    secure = (given.get("Port") or {}).get("Protocol") == "HTTPS" and outside
-    scheme = "https" if secure else "http"
+    asked = given.get("Port") or {}
+    secure = asked.get("Protocol") == "HTTPS" if outside else asked.get("Name") == "https"
     port = (443 if secure else 80) if outside else _port(ports, given, to)
     protocol = given.get("Scheme") or ("http2" if http.get("HTTP2") else "http1")
+    scheme = "tcp" if protocol == "tcp" else "https" if secure else "http"
+    tls = given.get("TLS") or {}
+    silent = "server" in ((given.get("Port") or {}).get("Name") or "")
     return Request.model_validate(
         {
             "url": f"{scheme}://{host}:{port}{http.get('Path') or '/'}",
+            "tls": {
+                "sni": tls.get("ServerName") or host,
+                # The echo client offers what it is told to, and else what HTTP needs.
+                "alpn": tuple(tls["Alpn"]) if tls.get("Alpn") else None,
+            }
+            if secure
+            else None,
+            "body": "" if silent else "hello",
             "from": "outside" if outside else f"{sender}.{_NAMESPACE}",
             "via": _GATEWAY if outside else None,
             "method": http.get("Method") or "GET",
@@ -196,9 +218,10 @@ def _url(answer: _Answer, want: str) -> bool:
 
 
 _CHECKS: Mapping[str, Any] = {
-    "OK": lambda answer: answer.seen.error is None and answer.seen.status == 200,
+    # An answer in plain bytes has no status.
+    "OK": lambda answer: answer.seen.error is None and answer.seen.status in (200, None),
     "Status": lambda answer, want: answer.seen.status == want,
-    "NotOK": lambda answer: answer.seen.error is not None or answer.seen.status != 200,
+    "NotOK": lambda answer: answer.seen.error is not None or answer.seen.status not in (200, None),
     "Error": lambda answer: answer.seen.error is not None,
     "Host": lambda answer, want: answer.headers.get(":authority") == want,
     "RequestHeader": lambda answer, name, want: answer.headers.get(name.lower(), "") == want,
@@ -206,7 +229,7 @@ _CHECKS: Mapping[str, Any] = {
         (answer.seen.response_headers or {}).get(name.lower(), "") == want
     ),
     "URL": _url,
-    "Protocol": lambda answer, want: answer.seen.hops[-1].protocol == want,
+    "Protocol": lambda answer, want: answer.seen.hops[-1].protocol == want.removesuffix(".0"),
     "MTLSForHTTP": _mtls,
 }
 """Istio's echo checkers, by name."""

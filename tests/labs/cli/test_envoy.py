@@ -189,7 +189,7 @@ def test_what_a_learner_wrote_is_not_run_on_a_real_envoy(
         pytest.param("envoy.yaml", "static: {}", 1, "no field `static`", id="an-unknown-field"),
         pytest.param("requests.yaml", "", 2, "holds no requests", id="no-requests"),
         pytest.param(
-            "requests.yaml", "- url: https://shop:10000/", 2, "request-1", id="not-plain-http"
+            "requests.yaml", "- url: ftp://shop:10000/", 2, "request-1", id="no-scheme-of-http"
         ),
     ],
 )
