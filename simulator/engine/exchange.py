@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from simulator.engine.kernel import Timer
 from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver
-from simulator.engine.opening import HTTP1, HTTP2, PLAIN, PLAIN_HTTP2, Opening
+from simulator.engine.opening import HTTP1, HTTP2, Opening, of_http
 from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.commands import (
     Attempt,
@@ -333,9 +333,7 @@ class Passage:
         """Return how the connection to a cluster's endpoint begins."""
         cluster = self.node.proxy.upstreams[name].cluster
         http2 = cluster.http2 or (cluster.as_client and self.protocol == "HTTP/2")
-        if self.secured is None:
-            return PLAIN_HTTP2 if http2 else PLAIN
-        return Opening(hello=self.secured, speaks=HTTP2 if http2 else HTTP1)
+        return of_http(self.secured, http2=http2)
 
     def _start_route_timer(self) -> None:
         if self._route_timer is None and self.stream.timeout_ns:
@@ -399,8 +397,7 @@ class Question:
         self._timer = timers.start(self._expire) if timers is not None else None
         place = node, passage.direction, call.endpoint
         hello = node.greet(node.proxy.upstreams[call.cluster].cluster.tls(call.endpoint))
-        opening = Opening(hello=hello) if hello is not None else PLAIN
-        self._delivery = deliver(self, *place, call.request, passage.trace, opening)
+        self._delivery = deliver(self, *place, call.request, passage.trace, of_http(hello))
 
     def send(self) -> None:
         """Set off."""

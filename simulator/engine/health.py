@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from simulator.engine.exchange import Trace
 from simulator.engine.network import Answer, Delivery, Local, Receiver, deliver
+from simulator.engine.opening import of_http
 from simulator.envoy.balance import Host
 from simulator.envoy.commands import Response
 from simulator.envoy.health import Checker, Finding, asked, excludes, judge
@@ -121,7 +122,7 @@ class _Check:
             return _Knock(node, (endpoint.address, endpoint.port), self._end)
         direction = "inbound" if node.is_own(endpoint.address) else "outbound"
         hello = node.greet(self._upstream.cluster.tls(endpoint))
-        return deliver(self, node, direction, endpoint, request, Trace(_NOBODYS), hello)
+        return deliver(self, node, direction, endpoint, request, Trace(_NOBODYS), of_http(hello))
 
     def answer(self, answer: Answer) -> None:
         """Take what came of it."""

@@ -46,4 +46,11 @@ class Opening:
 
 
 PLAIN = Opening()
-PLAIN_HTTP2 = Opening(speaks=HTTP2)
+_PLAIN_HTTP2 = Opening(speaks=HTTP2)
+
+
+def of_http(hello: Hello | None, *, http2: bool = False) -> Opening:
+    """Return how a proxy opens a connection for HTTP."""
+    if hello is None:
+        return _PLAIN_HTTP2 if http2 else PLAIN
+    return Opening(hello=hello, speaks=HTTP2 if http2 else HTTP1)

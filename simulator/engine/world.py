@@ -301,7 +301,7 @@ class World:
     ) -> Receiver | None:
         if node.checks.warming:
             return node.checks.hold(
-                lambda: self._enter(node, direction, connection, request, sender, trace, hello)
+                lambda: self._enter(node, direction, connection, request, sender, trace, opening)
             )
         accepted = node.accept(connection, explain=trace.explain)
         if accepted.waits_ns is None:
