@@ -5,7 +5,8 @@ Follows   envoy/source/common/router/router.{h,cc} (the router as LoadBalancerCo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from simulator.envoy.balance import Context, Host, Pick
 from simulator.envoy.cluster import Discovery
@@ -17,14 +18,14 @@ from simulator.envoy.hash_policy import Hashed, hash_of
 from simulator.envoy.header_map import Headers
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.retry import RetryState
-from simulator.envoy.route_table import HashPolicy
+from simulator.envoy.route import RouteMatch
 from simulator.envoy.upstream import Upstream
 
 
 class Choice:
     """What one request remembers from host to host."""
 
-    __slots__ = ("_connection", "_draws", "_forced", "_tried", "hashed")
+    __slots__ = ("_connection", "_draws", "_forced", "_metadata", "_tried", "hashed", "missed")
 
     def __init__(
         self, draws: Draws, connection: Connection | None, forced: tuple[str, ...] | None
@@ -36,13 +37,18 @@ class Choice:
         self._tried: list[Host] = []
         self.hashed: Hashed | None = None
         """The request's hash, where its cluster wants one and it has one."""
+        self._metadata: Mapping[str, Any] | None = None
+        self.missed = ""
+        """Why there was no host, where the cluster has subsets."""
 
-    def hash(
-        self, policies: Iterable[HashPolicy], upstream: Upstream, request: Request, info: StreamInfo
+    def prepare(
+        self, match: RouteMatch, upstream: Upstream, request: Request, info: StreamInfo
     ) -> None:
-        """Make the hash that leads to the hosts of `upstream`."""
+        """Make what leads to the hosts of `upstream`: the request's hash, and its subset."""
         if upstream.hashes:
-            self.hashed = hash_of(policies, request, info, self._connection)
+            self.hashed = hash_of(match.route.hash_policy, request, info, self._connection)
+        if upstream.cluster.subsets is not None:
+            self._metadata = _metadata(match, info)
 
     @property
     def set_cookies(self) -> Headers:
@@ -83,7 +89,20 @@ class Choice:
             context.picks = retries.policy.host_selection_retry_max_attempts + 1
             if retries.avoids_previous_hosts:
                 context.avoid = self._tried
-        return upstream.choose(self._draws, context, trail)
+        context.metadata = self._metadata
+        host = upstream.choose(self._draws, context, trail)
+        self.missed = context.missed
+        return host
+
+
+def _metadata(match: RouteMatch, info: StreamInfo) -> Mapping[str, Any]:
+    """Return what endpoints are to have; what filters left behind counts most."""
+    weighted = match.weighted.metadata_match if match.weighted is not None else None
+    return {
+        **(match.route.metadata_match or {}),
+        **(weighted or {}),
+        **info.metadata.get("envoy.lb", {}),
+    }
 
 
 def ask(now: int, question: Ask, upstreams: Mapping[str, Upstream], draws: Draws) -> Call | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from simulator.diagnostics import Diagnostic
 from simulator.envoy.health_check import HealthCheck
+from simulator.envoy.subset_config import SubsetConfig
 from simulator.envoy.transport import ClientTls, Transport
 
 CONNECT_TIMEOUT_NS = 5_000_000_000
@@ -191,6 +192,7 @@ class Cluster:
     full_scan: bool = False
     hashing: Hashing = Hashing()
     slow_start: SlowStart | None = None
+    subsets: SubsetConfig | None = None
     locality_weighted: bool = False
     """Whether a locality is chosen first, by its weight."""
     locality_weights: Mapping[tuple[int, str], int] = field(default_factory=dict)

@@ -95,10 +95,11 @@ class Reasons:
         reason = "the proxy knows no such cluster"
         self.note("cluster", name, reason, field, outcome=Outcome.REJECTED)
 
-    def no_host(self, upstream: Upstream) -> None:
-        """Tell why a cluster has no endpoint for a request."""
+    def no_host(self, upstream: Upstream, missed: str = "") -> None:
+        """Tell why a cluster has no endpoint for a request; its subsets may have `missed` it."""
         cluster = upstream.cluster
-        reason = "no endpoint may serve" if cluster.endpoints else "it has no endpoints"
+        none = "no endpoint may serve" if cluster.endpoints else "it has no endpoints"
+        reason = missed or none
         self.note(
             "cluster",
             cluster.name,

@@ -103,7 +103,7 @@ class Router:
         resources = upstream.resources(match.route.priority)
         self._retry = retry.start(match.route.retry_policy, request, resources)
         self.passing.request = retry.consume(request)
-        self._choice.hash(match.route.hash_policy, upstream, self.passing.request, info)
+        self._choice.prepare(match, upstream, self.passing.request, info)
         if self._reasons is not None:
             if upstream.hashes:
                 self._reasons.hash(self._choice.hashed, match.route.field)
@@ -142,7 +142,7 @@ class Router:
             host = self._choice.host(now, upstream, self.passing.request, retries, trail)
         if upstream is None or host is None:
             if reasons is not None and upstream is not None:
-                reasons.no_host(upstream)
+                reasons.no_host(upstream, self._choice.missed)
             return self._downstream.answer(503, "no healthy upstream", "UH", "no_healthy_upstream")
         if again:
             elapsed_ms = (now - self._complete_at) // MILLISECOND

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from simulator.envoy.balance import Balancer, Context, Host, Pick
+from simulator.envoy.balance import Balancer, Context, Host, Pick, SubsetBalancer
 from simulator.envoy.cluster import Cluster, Discovery, Endpoint, Health, Policy
 from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
@@ -43,7 +43,11 @@ class Upstream:
         self.hosts: dict[str, Host] = {}
         self._usual = Resources(cluster.thresholds)
         self._high = Resources(cluster.high_thresholds)
-        self.balancer = Balancer(cluster)
+        self.balancer: Balancer | SubsetBalancer
+        if cluster.subsets is not None:
+            self.balancer = SubsetBalancer(cluster, cluster.subsets)
+        else:
+            self.balancer = Balancer(cluster)
         self._refreshed_ns: int | None = None
         self._due_ns: int | None = None
         """When the balancer is told of changes that are held back."""

@@ -3,7 +3,7 @@
 `Balancer` is one cluster's, in one proxy: first a priority (`priority.share`), then the
 hosts of it that may serve (all, or a locality's: `locality`), then one of them by the
 cluster's policy: by turns or weights (`edf.Scheduler`), by load, by hash (`consistent`) or
-at random.
+at random. `SubsetBalancer` has one `Balancer` for each subset that metadata makes.
 """
 
 from __future__ import annotations
@@ -11,5 +11,6 @@ from __future__ import annotations
 from simulator.envoy.balance.balancer import Balancer, Pick
 from simulator.envoy.balance.context import Context
 from simulator.envoy.balance.host import Host
+from simulator.envoy.balance.subset import SubsetBalancer
 
-__all__ = ["Balancer", "Context", "Host", "Pick"]
+__all__ = ["Balancer", "Context", "Host", "Pick", "SubsetBalancer"]

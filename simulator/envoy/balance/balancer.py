@@ -3,7 +3,7 @@
 Models    Cluster.lb_policy, load_balancing_policy, LocalityWeightedLbConfig, SlowStartConfig
 Follows   envoy/source/extensions/load_balancing_policies/{common/load_balancer_impl.cc,
           round_robin/round_robin_lb.h, least_request/least_request_lb.cc, random/random_lb.cc}
-Leaves    zone-aware routing, subsets, preconnecting (docs/fidelity.md#load-balancing)
+Leaves    zone-aware routing, preconnecting (docs/fidelity.md#load-balancing)
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ Follows   envoy/envoy/upstream/load_balancer.h (LoadBalancerContext)
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from simulator.envoy.balance.host import Host
 
@@ -20,5 +21,9 @@ class Context:
     """What the route's hash policy made of the request; `None`: nothing."""
     avoid: Collection[Host] = ()
     """Hosts that are passed over as long as a pick is left."""
+    metadata: Mapping[str, Any] | None = None
+    """What the endpoint's metadata is to be, where the cluster has subsets."""
+    missed: str = ""
+    """Why there is no host, where subsets can say."""
     picks: int = 1
     """How often a host is picked at most; the last pick counts whichever it is."""

@@ -3,18 +3,20 @@
 Models    Cluster.{lb_policy, load_balancing_policy, common_lb_config, *_lb_config},
           envoy.extensions.load_balancing_policies.*
 Follows   envoy/source/extensions/load_balancing_policies/*/config.cc
-Leaves    zone-aware routing, subsets, other extensions (docs/fidelity.md#load-balancing)
+Leaves    zone-aware routing, other extensions (docs/fidelity.md#load-balancing)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any
 
 from simulator.envoy.cluster import Hashing, Policy, SlowStart
 from simulator.envoy.compile.fields import nanoseconds
+from simulator.envoy.compile.subsets import subsets
 from simulator.envoy.rejected import Scope
+from simulator.envoy.subset_config import SubsetConfig
 from simulator.envoy_api import name_of, unpack
 
 _EXTENSIONS = {
@@ -44,12 +46,13 @@ class _Source:
     """What holds `consistent_hashing_lb_config` and the locality settings."""
     scope: Scope
     common_field: Scope
+    subsets: SubsetConfig | None = None
 
 
 def balancing(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - protobuf
     """Return the fields of a Cluster that say how its endpoints are chosen."""
     source = _source(message, scope)
-    out: dict[str, Any] = {"lb_policy": source.policy}
+    out: dict[str, Any] = {"lb_policy": source.policy, "subsets": source.subsets}
     if source.config is not None:
         out |= _own(source)
     if source.policy in (Policy.RING_HASH, Policy.MAGLEV):
@@ -71,7 +74,14 @@ def _source(message: Any, scope: Scope) -> _Source:  # noqa: ANN401 - protobuf
     field = _LEGACY.get(policy)
     own = getattr(message, field) if field and message.HasField(field) else None
     inner = scope.at(field) if field else scope
-    return _Source(policy, own, message.common_lb_config, inner, common)
+    divided = None
+    if message.HasField("lb_subset_config"):
+        divided = subsets(message.lb_subset_config, scope.at("lb_subset_config"))
+        if divided is not None and policy is Policy.CLUSTER_PROVIDED:
+            raise scope.reject(
+                f"cluster: LB policy {name} cannot be combined with lb_subset_config"
+            )
+    return _Source(policy, own, message.common_lb_config, inner, common, divided)
 
 
 def _extension(message: Any, scope: Scope) -> _Source:  # noqa: ANN401 - protobuf
@@ -79,7 +89,11 @@ def _extension(message: Any, scope: Scope) -> _Source:  # noqa: ANN401 - protobu
     for at, one in enumerate(message.policies):
         inner = scope.at("policies", at).at("typed_extension_config").at("typed_config")
         config = unpack(one.typed_extension_config.typed_config)
-        policy = _EXTENSIONS.get(name_of(config).rpartition(".")[2])
+        kind = name_of(config).rpartition(".")[2]
+        if kind == "Subset":
+            child = _extension(config.subset_lb_policy, inner.at("subset_lb_policy"))
+            return replace(child, subsets=subsets(config, inner))
+        policy = _EXTENSIONS.get(kind)
         if policy is not None:
             return _Source(policy, config, config, inner, inner)
         inner.skip("", "the next policy of the list is taken, or any endpoint")

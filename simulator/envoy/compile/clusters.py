@@ -207,7 +207,6 @@ def _original_dst(message: Any) -> dict[str, Any]:  # noqa: ANN401
 
 _LEFT_OUT = {
     "cluster_type": "this kind of cluster",
-    "lb_subset_config": "subsets chosen inside a cluster",
     "transport_socket_matcher": "TLS to the endpoints",
     "preconnect_policy": "connections opened ahead of need",
     "upstream_config": "this way of connecting",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from simulator.envoy.balance import Context
+from simulator.envoy.balance import Balancer, Context
 from simulator.envoy.balance.consistent import Bounded, Maglev, Ring
 from simulator.envoy.compile import compile_cluster
 from simulator.envoy.draws import Listed
@@ -74,6 +74,7 @@ def _cluster(one: dict[str, Any]) -> dict[str, Any]:
 def _check(one: dict[str, Any]) -> str | None:
     message = parse(_cluster(one), "envoy.config.cluster.v3.Cluster")
     upstream = Upstream(compile_cluster(message))
+    assert isinstance(upstream.balancer, Balancer)
     table = upstream.balancer.table(0)
     inner = table.inner if isinstance(table, Bounded) else table
     keys = list(upstream.hosts)

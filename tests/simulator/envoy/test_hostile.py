@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from simulator.envoy.balance import Balancer
 from simulator.envoy.cluster import Cluster, Endpoint, Hashing, Policy
 from simulator.envoy.compile import Rejected, compile_cluster, compile_route_table
 from simulator.envoy.draws import Listed
@@ -118,6 +119,7 @@ def test_a_ring_holds_no_more_than_its_largest_size() -> None:
         Cluster(name="c", lb_policy=Policy.RING_HASH, endpoints=hosts, hashing=hashing)
     )
 
+    assert isinstance(upstream.balancer, Balancer)
     ring: Any = upstream.balancer.table(0)
 
     # Running sums of fractions may make one point more, as in Envoy.
