@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE := $(shell node --version 2>/dev/null | grep -E '^v(20\.(19|[2-9][0-9])|2[2-9]|[3-9][0-9])')
-EXTRAS := dev,notebook$(if $(NODE),,$(,)page)
+EXTRAS := dev,docker,notebook$(if $(NODE),,$(,)page)
 CASES ?= ../shared/conformance
 , := ,
 

@@ -77,8 +77,8 @@ class Sandbox:
             rundir.discard(run_dir)
             raise
         try:
-            made = plan(scenario, run_dir, driver.addressing(slot, scenario.mesh.pods))
-            launch = driver.launch(made)
+            made = plan(scenario, run_dir, driver.addressing(run_dir, slot, scenario.mesh.pods))
+            launch = driver.launch(made, progress)
             progress(f"starting {len(made.proxies)} Envoys")
             running = mesh.start(made, launch, progress, seconds=seconds, timeout_s=start_timeout_s)
         except BaseException:

@@ -12,10 +12,12 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sandbox.drivers.children import AFTER
 from sandbox.errors import AddressInUse, SandboxError
 
 FAILED = "failed"
@@ -87,7 +89,7 @@ def create(*, seconds: float, scenario: str = "", detached: bool = False) -> tup
 
 def discard(path: Path) -> None:
     """Remove a run directory in which nothing runs, unless a failure's logs are kept there."""
-    if not (path / FAILED).exists():
+    if _ended(path) and not (path / FAILED).exists():
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -108,6 +110,8 @@ def sweep() -> tuple[str, ...]:
         for pid in _recorded(path):
             if _runs_in(pid, path):
                 os.killpg(pid, signal.SIGKILL)
+        if not _ended(path):
+            continue  # its engine does not answer: a later sweep may find it back
         shutil.rmtree(path, ignore_errors=True)
         swept.append(entry.id)
     return tuple(swept)
@@ -151,6 +155,15 @@ def _read() -> list[tuple[Path, Entry]]:
         except (OSError, ValueError, TypeError):
             continue  # being made, being removed, or not ours
     return found
+
+
+def _ended(path: Path) -> bool:
+    """Run what the supervisor of a sandbox left to be run; say whether that went well."""
+    try:
+        command = json.loads((path / AFTER).read_text())
+    except (OSError, ValueError):
+        return True
+    return not command or subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _recorded(path: Path) -> list[int]:

@@ -129,7 +129,10 @@ def print_rich(*what: RenderableType, width: int = _WIDTH) -> None:
 
 
 DriverOption = Annotated[
-    str, typer.Option("--driver", metavar="NAME", help="What runs the Envoys: process or netns.")
+    str,
+    typer.Option(
+        "--driver", metavar="NAME", help="What runs the Envoys: process, netns or docker."
+    ),
 ]
 
 

@@ -2,5 +2,6 @@
 
 `process` needs no privileges: each proxy and workload listens on loopback addresses
 of its own (`loopback`), its resources carried over by `rebind`. `netns` gives each pod
-a `network` namespace, with the rules of `interception`. `mesh.Mesh` runs what they plan.
+a `network` namespace, with the rules of `interception`; `docker` gives it containers. `mesh.Mesh`
+runs what they plan.
 """

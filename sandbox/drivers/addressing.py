@@ -7,12 +7,14 @@ intercepted these hold as they are; where they are not, all is carried over to l
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol, TypeAlias
 
 from sandbox.drivers.loopback import Loopback, PodLike, carried
-from sandbox.drivers.rebind import Bound, Rebound, rebind
+from sandbox.drivers.rebind import Bound, Rebound, moved_to, rebind
 from sandbox.errors import Unsupported
 from simulator.envoy_api import Resources
+from simulator.istiod.addresses import PODS
 
 Place: TypeAlias = tuple[str, int]
 """An address and a port."""
@@ -80,22 +82,34 @@ class Explicit:
 
 
 class Transparent:
-    """Connections are intercepted: every address is the mesh's own."""
+    """Connections are intercepted: addresses are the mesh's own.
 
-    def __init__(self, pods: Iterable[PodLike]) -> None:
+    Where its pods' network is taken, they are those of another `network`, pod by pod.
+    """
+
+    def __init__(self, pods: Iterable[PodLike], network: IPv4Network = PODS) -> None:
+        self.network = network
+        self._shift = int(network.network_address) - int(PODS.network_address)
         self._owners = {pod.ip: pod.ref for pod in pods}
 
+    def address(self, meant: str) -> str:
+        """Return the address that stands for one of the mesh."""
+        if not self._shift or IPv4Address(meant) not in PODS:
+            return meant
+        return str(IPv4Address(meant) + self._shift)
+
     def carry(self, resources: Resources, pod: PodLike) -> Rebound:  # noqa: ARG002
-        """Return the resources as they are."""
-        return Rebound(resources=resources, listeners=(), refused={})
+        """Return the resources, the addresses of pods moved where they have to be."""
+        moved = moved_to(resources, self.address) if self._shift else resources
+        return Rebound(resources=moved, listeners=(), refused={})
 
     def captured(self, listeners: Sequence[Bound], address: str, port: int, what: str) -> Place:  # noqa: ARG002
         """Return the address: the connection is handed to the client's proxy on its way."""
-        return address, port
+        return self.address(address), port
 
     def direct(self, address: str, port: int) -> Place:
         """Return the address."""
-        return address, port
+        return self.address(address), port
 
     def listens(self, pod: str, port: int) -> Place:  # noqa: ARG002
         """Return every address of the pod, as a container does."""
@@ -103,8 +117,11 @@ class Transparent:
 
     def owner(self, address: str) -> str | None:
         """Return the pod of an `ip:port`."""
-        return self._owners.get(address.rpartition(":")[0])
+        return self._owners.get(self.mesh_address(address).rpartition(":")[0])
 
     def mesh_address(self, address: str) -> str:
-        """Return `ip:port` as it is."""
-        return address
+        """Return `ip:port` as the mesh names it."""
+        host, _, port = address.rpartition(":")
+        if not self._shift or IPv4Address(host) not in self.network:
+            return address
+        return f"{IPv4Address(host) - self._shift}:{port}"

@@ -17,6 +17,8 @@ from typing import Any
 from sandbox.errors import AddressInUse, ProcessDied, SandboxError
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
+AFTER = "after.json"
+"""The file with the command that a later sweep has to run, should the supervisor not have."""
 _TAIL_LINES = 12
 _STOP_TIMEOUT_S = 10.0
 
@@ -74,6 +76,7 @@ class Children:
             "processes": [asdict(each) for each in children],
             "after": after,
         }
+        (run_dir / AFTER).write_text(json.dumps(after))
         self._say(plan)
 
     def hear(self, wait_s: float = 0.0) -> None:
@@ -124,7 +127,7 @@ class Children:
             message = f"{name} cannot listen on {event['reason']}. Try: meshdojo sandbox ls"
             raise AddressInUse(message)
         elif kind == "exited":
-            log = self._run_dir / self._logs.get(name, self._shared_log)
+            log = self._run_dir / event.get("log", self._logs.get(name, self._shared_log))
             raise ProcessDied(name, int(event["code"]), str(log), _tail(log))
         elif kind == "deadline":
             message = "the sandbox reached its deadline and was ended. Try: a later one"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from sandbox.drivers.docker import DockerDriver
 from sandbox.drivers.driver import Driver
 from sandbox.drivers.netns import NetnsDriver
 from sandbox.drivers.process import ProcessDriver
 from sandbox.errors import Unsupported
 
-DRIVERS: dict[str, type[Driver]] = {"process": ProcessDriver, "netns": NetnsDriver}
+DRIVERS: dict[str, type[Driver]] = {
+    "process": ProcessDriver,
+    "netns": NetnsDriver,
+    "docker": DockerDriver,
+}
 
 
 def named(name: str) -> Driver:

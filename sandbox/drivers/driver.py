@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sandbox.drivers.addressing import Addressing
@@ -43,8 +44,8 @@ class Driver(Protocol):
     def lacking(self) -> str:
         """Return what this machine lacks for it; nothing if it has all."""
 
-    def addressing(self, slot: int, pods: Iterable[PodLike]) -> Addressing:
-        """Return where the parts of a mesh will be."""
+    def addressing(self, run_dir: Path, slot: int, pods: Iterable[PodLike]) -> Addressing:
+        """Return where the parts of a mesh will be. Raises SandboxError."""
 
-    def launch(self, plan: Plan) -> Launch:
+    def launch(self, plan: Plan, progress: Progress) -> Launch:
         """Return what has to run. Raises EngineMissing where something is lacking."""

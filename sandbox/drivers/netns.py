@@ -12,9 +12,10 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 from sandbox.drivers.addressing import Transparent
-from sandbox.drivers.driver import Command, Launch
+from sandbox.drivers.driver import Command, Launch, Progress
 from sandbox.drivers.envoy_binary import locate
 from sandbox.drivers.interception import BY_MARK, BY_USER, PROXY_UID, marked
 from sandbox.drivers.loopback import PodLike
@@ -39,11 +40,11 @@ class NetnsDriver:
         """Return what this machine lacks for namespaces of its own."""
         return _lacking()
 
-    def addressing(self, slot: int, pods: Iterable[PodLike]) -> Transparent:  # noqa: ARG002
+    def addressing(self, run_dir: Path, slot: int, pods: Iterable[PodLike]) -> Transparent:  # noqa: ARG002
         """Return the mesh's own addresses."""
         return Transparent(pods)
 
-    def launch(self, plan: Plan) -> Launch:
+    def launch(self, plan: Plan, progress: Progress) -> Launch:  # noqa: ARG002
         """Return the processes, each in the namespace of its pod."""
         binary = str(locate())
         if lacking := self.lacking():
@@ -68,7 +69,7 @@ class NetnsDriver:
             ready=ready(plan),
             within=(*_unshare(root=root), "sh", _SCRIPT),
             # What is mounted on cannot be removed.
-            after=("umount", "--lazy", *hosts.values(), *([_BINARY] if root else [])),
+            after=("sh", "-c", f"umount --lazy ns/* {_BINARY} 2>&- || true"),
         )
 
 

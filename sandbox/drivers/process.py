@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sandbox.drivers.addressing import Explicit
 from sandbox.drivers.bootstrap import boot
 from sandbox.drivers.children import Child
-from sandbox.drivers.driver import Command, Launch
+from sandbox.drivers.driver import Command, Launch, Progress
 from sandbox.drivers.envoy_binary import locate
 from sandbox.drivers.loopback import PodLike
 from sandbox.plan import Plan, Proxy
@@ -30,11 +31,11 @@ class ProcessDriver:
         """Return nothing: `launch` tells whether there is an Envoy."""
         return ""
 
-    def addressing(self, slot: int, pods: Iterable[PodLike]) -> Explicit:
+    def addressing(self, run_dir: Path, slot: int, pods: Iterable[PodLike]) -> Explicit:  # noqa: ARG002
         """Return loopback addresses from the sandbox's own block."""
         return Explicit(slot, pods)
 
-    def launch(self, plan: Plan) -> Launch:
+    def launch(self, plan: Plan, progress: Progress) -> Launch:  # noqa: ARG002
         """Return a process for each Envoy, and one that forks the workloads."""
         binary = locate()
         return Launch(

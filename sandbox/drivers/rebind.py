@@ -14,8 +14,8 @@ Follows   istio pilot/pkg/networking/core/{listener_builder,listener_inbound,clu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.drivers.loopback import Loopback, carried
@@ -67,6 +67,34 @@ def rebind(resources: Resources, pod: str, loopback: Loopback, *, gateway: bool 
         listeners=tuple(carrier.bound),
         refused=carrier.refused,
     )
+
+
+def moved_to(resources: Resources, address: Callable[[str], str]) -> Resources:
+    """Return the resources with `address` applied to that of every listener and endpoint."""
+
+    def moved(given: Any) -> Any:  # noqa: ANN401 - made at run time
+        twin = _copy(given)
+        for socket in _sockets(twin):
+            socket.address = address(socket.address)
+        return twin
+
+    return replace(
+        resources,
+        listeners=tuple(moved(each) for each in resources.listeners),
+        clusters=tuple(moved(each) for each in resources.clusters),
+        endpoints=tuple(moved(each) for each in resources.endpoints),
+    )
+
+
+def _sockets(message_: Any) -> Iterator[Any]:  # noqa: ANN401
+    if message_.DESCRIPTOR.full_name == "envoy.config.core.v3.SocketAddress":
+        yield message_
+        return
+    for field, value in message_.ListFields():
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        for each in value if field.is_repeated else (value,):
+            yield from _sockets(each)
 
 
 class _Carrier:

@@ -82,8 +82,9 @@ class Supervisor:
         with contextlib.suppress(ChildProcessError):  # until none is left, forked ones included
             while True:
                 os.wait()
-        if self._after:
-            subprocess.run(self._after, stdin=subprocess.DEVNULL, stdout=2, timeout=30, check=False)
+        if self._after and subprocess.call(self._after, stdin=subprocess.DEVNULL, stdout=2) != 0:
+            return  # what could not be ended now is left to a sweep
+        (self._run_dir / "after.json").unlink(missing_ok=True)
         if not (self._run_dir / "failed").exists():
             shutil.rmtree(self._run_dir, ignore_errors=True)
 

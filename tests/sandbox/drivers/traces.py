@@ -1,9 +1,15 @@
-"""What a sandbox leaves on a machine: processes, namespaces, files."""
+"""What a sandbox leaves on a machine: processes, files, mounts, containers and networks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import docker
+
+from sandbox.drivers.containers import LABEL
+from sandbox.drivers.docker import DockerDriver
 
 
 @dataclass(frozen=True)
@@ -13,12 +19,13 @@ class Traces:
     processes: frozenset[int] = frozenset()
     files: bool = False
     mounts: frozenset[str] = frozenset()
+    engine: frozenset[str] = frozenset()
+    """Of Docker: containers and networks."""
 
     @property
     def supervisor(self) -> int:
-        """The one process that is the parent of others and nobody's child."""
-        parents = {_parent(pid) for pid in self.processes}
-        (found,) = {pid for pid in parents & self.processes if _parent(pid) not in self.processes}
+        """The process that owns the others."""
+        (found,) = {pid for pid in self.processes if b"supervisor.py" in _command(pid)}
         return found
 
 
@@ -29,7 +36,16 @@ def traces(run_dir: Path) -> Traces:
         processes=frozenset(working_in(run_dir)),
         files=run_dir.exists(),
         mounts=frozenset(each for each in mounts if str(run_dir) in each),
+        engine=frozenset() if DockerDriver().lacking() else frozenset(_engine(run_dir.name)),
     )
+
+
+def _engine(sandbox: str) -> Iterator[str]:
+    client = docker.from_env()
+    label = {"label": f"{LABEL}={sandbox}"}
+    yield from (each.id for each in client.containers.list(all=True, filters=label, sparse=True))
+    yield from (each.id for each in client.networks.list(filters=label))
+    client.close()
 
 
 def working_in(run_dir: Path) -> set[int]:
@@ -48,5 +64,5 @@ def working_in(run_dir: Path) -> set[int]:
     return found
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
