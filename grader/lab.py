@@ -23,7 +23,8 @@ from grader.checks.analyze import AnalyzeParams
 from grader.checks.probe import ProbeParams
 from grader.checks.split import SplitParams
 from simulator.config.model import refusal
-from simulator.config.scenario import Behaviour, Record, ScenarioFile
+from simulator.config.record import Record
+from simulator.config.scenario import Behaviour, ScenarioFile
 from simulator.config.yaml import read_model
 from simulator.diagnostics import Diagnostic, Level, diagnose
 

@@ -13,10 +13,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 
+from simulator.config.changes import read
 from simulator.config.load import load as load_manifests
 from simulator.config.objects import Manifests
 from simulator.config.requests import unsendable
@@ -24,7 +25,8 @@ from simulator.config.scenario import Client, Request, ScenarioFile
 from simulator.config.yaml import read_model
 from simulator.diagnostics import Diagnostic, Level, diagnose
 from simulator.engine.client import NoCertificateError, opening
-from simulator.engine.kernel import TooManyEventsError
+from simulator.engine.control_plane import ControlPlane, Surroundings
+from simulator.engine.kernel import Agenda, TooManyEventsError
 from simulator.engine.play import MAX_EVENTS, MAX_REQUESTS, expected, play
 from simulator.engine.playback import Observed
 from simulator.engine.probe import MAX_EVENTS as MAX_PROBE_EVENTS
@@ -36,6 +38,7 @@ from simulator.engine.world import MAX_UNDER_WAY, TooManyRequestsError, World
 from simulator.envoy.compile import Config, Rejected
 from simulator.envoy.compile import compile as compile_resources
 from simulator.istiod.generate import Translation, generate
+from simulator.istiod.history import history
 from simulator.istiod.registry import Mesh, Pod, UnknownProxyError
 from simulator.observe.explain import FieldRef, source_of
 from simulator.observe.observation import Observation
@@ -57,15 +60,26 @@ class Scenario:
     It does not change; what is computed of it (configurations) is kept.
     """
 
-    def __init__(self, manifests: Manifests, file: ScenarioFile) -> None:
-        """Use `load` or `of`. Raises ScenarioError for manifests or a file with errors."""
-        _refuse(manifests.diagnostics)
+    def __init__(
+        self, manifests: Manifests, file: ScenarioFile, applied: Sequence[Manifests] = ()
+    ) -> None:
+        """Use `load` or `of`. Raises ScenarioError for manifests or a file with errors.
+
+        `applied` holds what each of the file's events applies.
+        """
+        _refuse([one for each in (manifests, *applied) for one in each.diagnostics])
         self.file = file
         self.manifests = manifests
+        self.applied = tuple(applied)
         self.mesh = Mesh.of(manifests)
         _refuse(self.mesh.diagnostics)
-        _refuse(tuple(_misfits(self.mesh, file)))
-        self._translations: dict[str, Translation] = {}
+        objects = [each.objects for each in applied]
+        events = list(zip(file.events, objects, strict=True))
+        self.moments, wrong = history(self.mesh, manifests, events)
+        """The mesh at the beginning, and after each event that changes it."""
+        _refuse(wrong)
+        _refuse(tuple(_misfits([each.mesh for each in self.moments], file)))
+        self._translations: dict[tuple[int, str], Translation] = {}
         self._configs: dict[str, Config] = {}
 
     @classmethod
@@ -83,16 +97,19 @@ class Scenario:
         _refuse(found)
         assert file is not None, "a file without errors has a model"
         own = [str(place.parent / each) for each in file.manifests]
-        return cls(load_manifests([*own, *manifests], stdin_text), file)
+        loaded = load_manifests([*own, *manifests], stdin_text)
+        return cls(loaded, file, _applied(file, place.parent))
 
     @classmethod
     def of(cls, manifests: Sequence[str] | Manifests, file: ScenarioFile | None = None) -> Scenario:
         """Return the scenario of manifests (paths, or loaded ones) and a scenario file's values.
 
-        `file.manifests` is not read. Raises ScenarioError for manifests with errors.
+        `file.manifests` is not read; files of its events are relative to the working directory.
+        Raises ScenarioError for manifests with errors.
         """
         loaded = manifests if isinstance(manifests, Manifests) else load_manifests(manifests)
-        return cls(loaded, file or ScenarioFile())
+        written = file or ScenarioFile()
+        return cls(loaded, written, _applied(written, Path()))
 
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -111,6 +128,7 @@ class Scenario:
         file = self.file.model_dump(
             mode="json", by_alias=True, exclude={"manifests", "seed"}, exclude_defaults=True
         )
+        loaded = [one for each in (self.manifests, *self.applied) for one in each.objects]
         objects = [
             [
                 each.api_version,
@@ -119,17 +137,18 @@ class Scenario:
                 each.annotations,
                 each.spec.model_dump(mode="json") if each.spec is not None else None,
             ]
-            for each in self.manifests.objects
+            for each in loaded
         ]
         text = json.dumps([file, objects], sort_keys=True, separators=(",", ":"))
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def translate(self, proxy: str) -> Translation:
-        """Return what istiod sends to a proxy, named `POD.NS` or `deploy/NAME.NS`.
+    def translate(self, proxy: str, at_ns: int = 0) -> Translation:
+        """Return what istiod sends to a proxy, named `POD.NS` or `deploy/NAME.NS`, at a time.
 
         Raises simulator.istiod.registry.UnknownProxyError.
         """
-        return self._translation(self.mesh.pod(proxy))
+        built = self.at(at_ns).built if at_ns else 0
+        return self._translation(self.moments[built].mesh.pod(proxy), built)
 
     def configuration(self, pod: Pod) -> Config:
         """Return what a pod's Envoy makes of its translation.
@@ -171,6 +190,10 @@ class Scenario:
             raise ScenarioError((diagnose("scenario-too-much", what=what),))
         recorder = Recorder()
         world = self._world(chosen, recorder=recorder)
+        plane = None
+        if self.file.events:
+            plane = self._control_plane(world.agenda, world, chosen, duration_ns)
+            world.governed(plane.configuration)
         try:
             events = play(
                 world,
@@ -191,24 +214,46 @@ class Scenario:
             duration_ns=duration_ns,
             clients=tuple(client.name for client in self.file.clients),
             events=events,
+            control=plane,
         )
+
+    def at(self, time_ns: int, seed: int | None = None) -> ControlPlane:
+        """Return the control plane as it is at a time of a run.
+
+        Nobody sends a request: what istiod and its proxies do does not depend on that.
+        """
+        agenda = Agenda()
+        chosen = self.file.seed if seed is None else seed
+        plane = self._control_plane(agenda, Surroundings(), chosen, time_ns + 1)
+        agenda.advance(time_ns, MAX_EVENTS)
+        return plane
 
     def replicate(self, seeds: Sequence[int], executor: Executor | None = None) -> tuple[Run, ...]:
         """Run once with each seed, in this process or through an executor; in their order."""
         return tuple(executor.map(self.run, seeds) if executor else map(self.run, seeds))
 
     def probe(
-        self, requests: Sequence[Request], *, seed: int | None = None, explain: bool = False
+        self,
+        requests: Sequence[Request],
+        *,
+        seed: int | None = None,
+        explain: bool = False,
+        at_ns: int = 0,
     ) -> tuple[Observation, ...]:
         """Send the requests one after the other, without other load; one observation each.
 
-        A request with `count` is sent, and observed, that often.
+        A request with `count` is sent, and observed, that often. All find the mesh as its events
+        have made it at `at_ns`, when the simulated time begins anew.
         Raises simulator.istiod.registry.UnknownProxyError for an unknown `from` or `via`,
         and ScenarioError for a request that cannot be sent.
         """
         _refuse((*unsendable(requests), *_certificates(self.mesh, requests)))
         world = self._world(self.file.seed if seed is None else seed)
-        source = self._source if explain else None
+        if at_ns:
+            plane = self.at(at_ns, seed)
+            world.mesh_changed(plane.cluster)
+            world.governed(plane.configuration)
+        source = partial(self._source, at_ns) if explain else None
         try:
             return tuple(
                 send(world, request, id=request.id or f"request-{at}", n=n, source=source)
@@ -228,9 +273,25 @@ class Scenario:
         world = self._world(self.file.seed)
         return send(world, request, id=observed.id, n=observed.n, playback=playback)
 
-    def __reduce__(self) -> tuple[type[Scenario], tuple[Manifests, ScenarioFile]]:
+    def __reduce__(
+        self,
+    ) -> tuple[type[Scenario], tuple[Manifests, ScenarioFile, Sequence[Manifests]]]:
         """Travel to another process without what is computed: it is made anew there."""
-        return Scenario, (self.manifests, self.file)
+        return Scenario, (self.manifests, self.file, self.applied)
+
+    def _control_plane(
+        self, agenda: Agenda, surroundings: Surroundings, seed: int, until_ns: int
+    ) -> ControlPlane:
+        plane = ControlPlane(
+            agenda,
+            self.file,
+            self.moments,
+            lambda moment, pod: self._translation(pod, moment).resources,
+            seed=seed,
+            surroundings=surroundings,
+        )
+        plane.start(until_ns)
+        return plane
 
     def _world(self, seed: int, recorder: Recorder | None = None) -> World:
         return World(
@@ -242,23 +303,37 @@ class Scenario:
             bodies=recorder is None,
         )
 
-    def _translation(self, pod: Pod) -> Translation:
-        found = self._translations.get(pod.ref)
+    def _translation(self, pod: Pod, moment: int = 0) -> Translation:
+        key = moment, pod.ref
+        found = self._translations.get(key)
         if found is None:
-            found = self._translations[pod.ref] = generate(self.mesh, pod)
+            mesh = self.moments[moment].mesh
+            now = next((each for each in mesh.pods if each.ref == pod.ref), pod)
+            found = self._translations[key] = generate(mesh, now)
         return found
 
-    def _source(self, proxy: str, field: FieldRef) -> str | None:
-        return source_of(self.translate(proxy).provenance, field)
+    def _source(self, at_ns: int, proxy: str, field: FieldRef) -> str | None:
+        return source_of(self.translate(proxy, at_ns).provenance, field)
 
 
-def _misfits(mesh: Mesh, file: ScenarioFile) -> Iterator[Diagnostic]:
-    """Yield what the scenario names and the mesh does not have."""
-    workloads = {pod.deployment for pod in mesh.pods}
+def _applied(file: ScenarioFile, base: Path) -> list[Manifests]:
+    return [read(event, number, base) for number, event in enumerate(file.events)]
+
+
+def _misfits(meshes: Sequence[Mesh], file: ScenarioFile) -> Iterator[Diagnostic]:
+    """Yield what the scenario names and the mesh never has."""
+    mesh = meshes[0]
+    pods = [pod for each in meshes for pod in each.pods]
+    workloads = {pod.deployment for pod in pods}
     known = ", ".join(sorted(workloads))
     for name in file.workloads:
-        if (name if "." in name else f"{name}.default") not in workloads:
+        if _full(name) not in workloads:
             yield diagnose("scenario-workload", workload=name, known=known)
+    for event in file.events:
+        trouble = event.slow_proxy or event.disconnect
+        proxies = workloads | {pod.ref for pod in pods}
+        if trouble is not None and _full(trouble.workload) not in proxies:
+            yield diagnose("scenario-workload", workload=trouble.workload, known=known)
     for client in file.clients:
         yield from _client_misfits(mesh, client)
         yield from _url_misfits(f"client {client.name}", client.url)
@@ -276,6 +351,10 @@ def _certificates(mesh: Mesh, requests: Sequence[Request]) -> Iterator[Diagnosti
             name = request.id or f"request-{at}"
             shown = request.tls.client_cert if request.tls else None
             yield diagnose("request-certificate", request=name, certificate=shown, why=str(error))
+
+
+def _full(workload: str) -> str:
+    return workload if "." in workload else f"{workload}.default"
 
 
 def _url_misfits(whose: str, url: str) -> Iterator[Diagnostic]:

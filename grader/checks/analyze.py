@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grader.checks.story import told
 from grader.evidence import Finding, Outcome, Plan, Seen
-from simulator.config.scenario import Record
+from simulator.config.record import Record
 from simulator.diagnostics import Level
 
 

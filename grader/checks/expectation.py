@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import Field, model_validator
 
-from simulator.config.scenario import Duration, Record, duration_text
+from simulator.config.record import Duration, Record, duration_text
 from simulator.observe.observation import Observation
 
 _REPLICA = re.compile(r"-\d+$")

@@ -10,7 +10,8 @@ from pydantic import Field
 from grader.checks.expectation import Expectation, Mismatch, mismatch
 from grader.checks.story import numbered, why
 from grader.evidence import Engine, Finding, Outcome, Plan, Seen
-from simulator.config.scenario import Record, Request
+from simulator.config.record import Record
+from simulator.config.scenario import Request
 from simulator.observe.observation import Observation
 
 _SLACK_NS = {Engine.SIM: 0, Engine.ENVOY: 150_000_000}

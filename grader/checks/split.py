@@ -16,7 +16,8 @@ from grader.checks.expectation import served_by, short
 from grader.checks.story import why
 from grader.evidence import Finding, Outcome, Plan, Seen
 from simulator.config.model import refusal
-from simulator.config.scenario import Record, Request, Share
+from simulator.config.record import Record, Share
+from simulator.config.scenario import Request
 from simulator.observe.observation import Observation
 
 _AT_ONCE = 8

@@ -6,6 +6,7 @@ import typer
 
 from labs.cli import given
 from labs.cli.options import (
+    AtOption,
     Files,
     Namespace,
     Output,
@@ -33,6 +34,7 @@ def check(
     files: Files = None,
     scenario: ScenarioOption = None,
     sandbox: SandboxOption = None,
+    at: AtOption = None,
     namespace: Namespace = "default",
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -42,7 +44,7 @@ def check(
     """
     from simulator.istiod.istioctl import authz
 
-    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox)
+    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox, at)
     shown = authz.table(held.resources.listeners)
     if output is Output.JSON:
         rows = [{"action": a, "policy": p, "rules": int(n)} for a, p, n in shown.rows]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulator.config.objects import Manifests
     from simulator.config.scenario import Request
     from simulator.istiod.generate import Translation
+    from simulator.istiod.registry import Pod
     from simulator.scenario import Scenario
 
 
@@ -57,33 +58,63 @@ def proxy(reference: str, namespace: str) -> str:
     return reference if "." in reference else f"{reference}.{namespace}"
 
 
-def translation(proxy: str, files: list[str] | None, path: Path | None) -> Translation:
-    """Return what istiod sends to a proxy, POD.NS or deploy/NAME.NS.
+def moment(text: str | None, option: str = "--at") -> int | None:
+    """Return a time in ns from text such as `90s`; None if none is given. Raises UsageError."""
+    if text is None:
+        return None
+    from simulator.config.record import nanoseconds
+
+    try:
+        return nanoseconds(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
+
+
+def translation(
+    proxy: str, files: list[str] | None, path: Path | None, at: str | None = None
+) -> Translation:
+    """Return what istiod sends to a proxy, POD.NS or deploy/NAME.NS, at a time of the scenario.
 
     Raises UsageError for a pod without a proxy, and what `scenario` raises.
     """
     mesh = scenario(files, path)
-    pod = mesh.mesh.pod(proxy)
+    at_ns = moment(at) or 0
+    _proxied(mesh.at(at_ns).mesh.pod(proxy))
+    return mesh.translate(proxy, at_ns)
+
+
+def _proxied(pod: Pod) -> None:
     if not pod.proxied:
         hint = "label its namespace istio-injection=enabled"
         raise UsageError(f"{pod.ref} has no proxy: nothing is sent to it. Try: {hint}")
-    return mesh.translate(proxy)
 
 
-def held(proxy: str, files: list[str] | None, path: Path | None, sandbox: str | None) -> Held:
-    """Return what a proxy holds: in a running sandbox, or when it has all that istiod sends.
+def held(
+    proxy: str,
+    files: list[str] | None,
+    path: Path | None,
+    sandbox: str | None,
+    at: str | None = None,
+) -> Held:
+    """Return what a proxy holds: in a running sandbox, or at a time of a scenario.
 
     Raises what `translation` and `sandbox.detached.config` raise.
     """
+    if sandbox is not None and at is not None:
+        raise UsageError("a sandbox is seen as it is now. Try: --at with --scenario")
     if sandbox is not None:
         from sandbox import detached
 
         return detached.config(sandbox, proxy)
     from sandbox.held import Held
 
-    found = translation(proxy, files, path)
-    print_diagnostics(found.diagnostics)
-    return Held(resources=found.resources, ejected=frozenset())
+    mesh = scenario(files, path)
+    plane = mesh.at(moment(at) or 0)
+    pod = plane.cluster.pod(proxy)
+    _proxied(pod)
+    if at is None:
+        print_diagnostics(mesh.translate(proxy).diagnostics)
+    return Held(resources=plane.resources(pod), ejected=frozenset())
 
 
 def stdin(files: list[str] | None) -> str | None:

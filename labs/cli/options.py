@@ -63,6 +63,12 @@ SandboxOption = Annotated[
 ]
 
 
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", help="Of which moment of the scenario: 90s, 5m."),
+]
+
+
 class UsageError(Exception):
     """A command that cannot be carried out as it was given; `diagnostics` say where, if known."""
 

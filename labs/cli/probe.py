@@ -9,6 +9,7 @@ import typer
 
 from labs.cli import given
 from labs.cli.options import (
+    AtOption,
     Engine,
     EngineOption,
     Files,
@@ -43,6 +44,7 @@ def probe(
         bool, typer.Option("--explain", help="Why each proxy decided as it did (simulator only).")
     ] = False,
     logs: LogsOption = False,
+    at: AtOption = None,
     seed: SeedOption = None,
     output: OutputOption = Output.JSON,
 ) -> None:
@@ -54,12 +56,13 @@ def probe(
     Example: meshdojo probe -f app.yaml --requests requests.yaml -o text --explain
     """
     todo = given.requests(requests)
-    if engine is Engine.ENVOY and (explain or seed is not None):
-        option = "--explain" if explain else "--seed"
+    at_ns = given.moment(at)
+    if engine is Engine.ENVOY and (explain or seed is not None or at_ns is not None):
+        option = "--explain" if explain else "--seed" if seed is not None else "--at"
         raise UsageError(f"real Envoys know no {option}. Try: --engine sim")
     mesh = given.scenario(files, scenario)
     if engine is Engine.SIM:
-        seen = mesh.probe(todo, seed=seed, explain=explain)
+        seen = mesh.probe(todo, seed=seed, explain=explain, at_ns=at_ns or 0)
         given.tell(mesh.diagnostics)
     else:
         from sandbox.probe import probe as probe_envoys

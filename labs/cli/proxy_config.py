@@ -9,6 +9,7 @@ import typer
 
 from labs.cli import given
 from labs.cli.options import (
+    AtOption,
     Files,
     Namespace,
     Output,
@@ -49,6 +50,7 @@ def listeners(
     files: Files = None,
     scenario: ScenarioOption = None,
     sandbox: SandboxOption = None,
+    at: AtOption = None,
     namespace: Namespace = "default",
     address: Address = "",
     port: Port = 0,
@@ -61,7 +63,7 @@ def listeners(
     """
     from simulator.istiod.istioctl import listeners as view
 
-    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox)
+    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox, at)
     found = view.select(held.resources.listeners, address=address, port=port, kind=kind)
     _print(found, view.table(found), output, gap=_LISTENER_GAP)
 
@@ -74,6 +76,7 @@ def routes(
     files: Files = None,
     scenario: ScenarioOption = None,
     sandbox: SandboxOption = None,
+    at: AtOption = None,
     namespace: Namespace = "default",
     name: Name = "",
     output: OutputOption = Output.TEXT,
@@ -85,7 +88,7 @@ def routes(
     from simulator.istiod.istioctl import routes as view
     from simulator.istiod.istioctl.listeners import inline_routes
 
-    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox)
+    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox, at)
     known = list(held.resources.routes)
     # An Envoy tells of routes inside listeners among the others; istiod does not send them so.
     known += [] if sandbox else inline_routes(held.resources.listeners)
@@ -101,6 +104,7 @@ def clusters(
     files: Files = None,
     scenario: ScenarioOption = None,
     sandbox: SandboxOption = None,
+    at: AtOption = None,
     namespace: Namespace = "default",
     fqdn: Fqdn = "",
     port: Port = 0,
@@ -114,7 +118,7 @@ def clusters(
     """
     from simulator.istiod.istioctl import clusters as view
 
-    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox)
+    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox, at)
     found = view.select(
         held.resources.clusters, fqdn=fqdn, port=port, subset=subset, direction=direction
     )
@@ -129,6 +133,7 @@ def endpoints(
     files: Files = None,
     scenario: ScenarioOption = None,
     sandbox: SandboxOption = None,
+    at: AtOption = None,
     namespace: Namespace = "default",
     address: Address = "",
     port: Port = 0,
@@ -142,7 +147,7 @@ def endpoints(
     """
     from simulator.istiod.istioctl import endpoints as view
 
-    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox)
+    held = given.held(given.proxy(proxy, namespace), files, scenario, sandbox, at)
     known = view.endpoints(held.resources, held.ejected)
     found = view.select(known, address=address, port=port, cluster=cluster, status=status)
     if output is Output.JSON:
@@ -159,6 +164,7 @@ def secrets(
     files: Files = None,
     scenario: ScenarioOption = None,
     sandbox: SandboxOption = None,
+    at: AtOption = None,
     namespace: Namespace = "default",
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -168,7 +174,9 @@ def secrets(
     """
     from simulator.istiod.istioctl import secrets as view
 
-    found = given.held(given.proxy(proxy, namespace), files, scenario, sandbox).resources.secrets
+    found = given.held(
+        given.proxy(proxy, namespace), files, scenario, sandbox, at
+    ).resources.secrets
     _print(found, view.table(found, datetime.now(tz=UTC)), output)
 
 

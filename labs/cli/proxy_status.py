@@ -8,6 +8,7 @@ import typer
 
 from labs.cli import given
 from labs.cli.options import (
+    AtOption,
     Files,
     Output,
     OutputOption,
@@ -23,6 +24,7 @@ def proxy_status(
     files: Files = None,
     scenario: ScenarioOption = None,
     sandbox: SandboxOption = None,
+    at: AtOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Say for each proxy whether it accepted what istiod last sent it.
@@ -31,16 +33,14 @@ def proxy_status(
 
     Example: meshdojo proxy-status --sandbox ID
     """
-    from simulator.istiod.istioctl.status import settled, table
+    from simulator.istiod.istioctl.status import table
 
     if sandbox is not None:
         from sandbox import detached
 
         known = detached.status(sandbox)
     else:
-        mesh = given.scenario(files, scenario)
-        pods = [each for each in mesh.mesh.pods if each.proxied and proxy in each.ref]
-        known = {each.ref: settled(mesh.translate(each.ref).resources) for each in pods}
+        known = given.scenario(files, scenario).at(given.moment(at) or 0).statuses
     found = {pod: known[pod] for pod in sorted(known) if proxy in pod}
     if output is Output.JSON:
         print_json({"schema": "proxy-status.v1", "proxies": found})

@@ -103,14 +103,7 @@ def _ensemble(
 
 
 def _duration(text: str | None) -> int | None:
-    if text is None:
-        return None
-    from simulator.config.scenario import nanoseconds
-
-    try:
-        found = nanoseconds(text)
-    except ValueError as error:
-        raise UsageError(f"--until: {error}") from error
+    found = given.moment(text, "--until")
     if found == 0:
         raise UsageError("--until: a run lasts longer than nothing. Try: --until 10s")
     return found

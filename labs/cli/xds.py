@@ -9,6 +9,7 @@ import typer
 
 from labs.cli import given
 from labs.cli.options import (
+    AtOption,
     Files,
     Output,
     OutputOption,
@@ -42,6 +43,7 @@ def xds(
     ],
     files: Files = None,
     scenario: ScenarioOption = None,
+    at: AtOption = None,
     kind: Annotated[Kind, typer.Option("--type", help="Which resources.")] = Kind.ALL,
     output: OutputOption = Output.JSON,
 ) -> None:
@@ -52,7 +54,7 @@ def xds(
 
     Example: meshdojo xds -f app.yaml --proxy deploy/productpage-v1.default --type routes -o text
     """
-    translation = given.translation(proxy, files, scenario)
+    translation = given.translation(proxy, files, scenario, at)
     print_diagnostics(translation.diagnostics)
     kinds = [each.value for each in Kind if each is not Kind.ALL] if kind is Kind.ALL else [kind]
     if output is Output.TEXT:

@@ -72,6 +72,12 @@ class Manifests:
         """Return the objects of one type."""
         return self._by_type.get(type_, ())
 
+    def find(self, other: Object) -> Object | None:
+        """Return the object of another's type, name and namespace."""
+        wanted = other.name, other.namespace
+        same = (each for each in self.of(other.type) if (each.name, each.namespace) == wanted)
+        return next(same, None)
+
     @property
     def ok(self) -> bool:
         """Say whether there is no error."""

@@ -7,52 +7,13 @@ Durations are text with a unit (`250us`, `4ms`, `1.5s`, `2m`), shares are 0 to 1
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-_UNITS_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m)")
-
-
-def nanoseconds(value: object) -> int:
-    """Return a duration in ns from text such as `1m30s` or `4ms` (or from an int of ns).
-
-    Raises ValueError for anything else.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    parts = _DURATION.findall(str(value))
-    if not parts or "".join(number + unit for number, unit in parts) != str(value):
-        message = (
-            f"{value!r} is not a duration; write a number and a unit, such as 250us, 4ms or 1.5s"
-        )
-        raise ValueError(message)
-    return sum(round(float(number) * _UNITS_NS[unit]) for number, unit in parts)
-
-
-def duration_text(value_ns: int) -> str:
-    """Return a duration as text, in the largest unit that keeps it whole."""
-    for unit in ("m", "s", "ms", "us"):
-        if value_ns and value_ns % _UNITS_NS[unit] == 0:
-            return f"{value_ns // _UNITS_NS[unit]}{unit}"
-    return f"{value_ns}ns"
-
-
-Duration = Annotated[
-    int,
-    BeforeValidator(nanoseconds, json_schema_input_type=str),
-    PlainSerializer(duration_text, return_type=str),
-]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Record(BaseModel):
-    """A part of a scenario: immutable, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from simulator.config.events import Event
+from simulator.config.record import Duration, Record, Share
 
 
 def _or_text(schema: dict[str, Any]) -> None:
@@ -109,7 +70,7 @@ class Call(Record):
 
     url: str
     method: str = "GET"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default={})
     forward: tuple[str, ...] = ("x-request-id", "end-user", "traceparent")
     """Headers of the incoming request that are passed on."""
 
@@ -156,7 +117,7 @@ class Behaviour(Record):
     holds: Literal["request", "work"] = "request"
     """How long a request keeps its place: until its answer, as with a thread for each, or during
     the replica's own work, leaving it to others while calls are under way."""
-    ports: dict[int, Port] = {}
+    ports: dict[int, Port] = Field(default={})
     """By container port; those that are not named speak `http` at every address."""
     script: tuple[Answer, ...] = ()
     """Answers given in turn, per replica, from the first again after the last."""
@@ -176,7 +137,7 @@ class Client(Record):
     """A gateway's `DEPLOYMENT.NAMESPACE` to connect to, whatever the URL's host."""
     url: str
     method: str = "GET"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default={})
     rate: float | None = Field(default=None, gt=0, le=1_000_000)
     """Mean requests a second, as a Poisson process; it does not wait for answers."""
     users: int | None = Field(default=None, ge=1, le=100_000)
@@ -203,6 +164,18 @@ class Network(Record):
     """One way, between pods."""
 
 
+class Istiod(Record):
+    """How the control plane is set up; the defaults are istiod's own."""
+
+    debounce_after: Duration = 100_000_000
+    """How long it must be quiet before changes are pushed (PILOT_DEBOUNCE_AFTER)."""
+    debounce_max: Duration = 10_000_000_000
+    """How long it waits for quiet at most (PILOT_DEBOUNCE_MAX)."""
+    cores: int = Field(default=4, ge=1, le=128)
+    push_throttle: int = Field(default=0, ge=0, le=10_000)
+    """How many proxies are pushed to at a time (PILOT_PUSH_THROTTLE); 0: by the cores."""
+
+
 class ScenarioFile(Record):
     """A scenario, as written."""
 
@@ -212,10 +185,13 @@ class ScenarioFile(Record):
     """Files or folders of Kubernetes and Istio YAML, relative to this file."""
     seed: int = Field(default=1, ge=0)
     duration: Duration = 60_000_000_000
-    workloads: dict[str, Behaviour] = {}
+    workloads: dict[str, Behaviour] = Field(default={})
     """By `DEPLOYMENT` (namespace default) or `DEPLOYMENT.NAMESPACE`."""
     clients: tuple[Client, ...] = ()
     network: Network = Network()
+    istiod: Istiod = Istiod()
+    events: tuple[Event, ...] = ()
+    """What happens to the mesh while the clients load it; in any order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -241,7 +217,7 @@ class Request(Record):
     via: str | None = None
     """A gateway or workload to connect to, whatever the host header says."""
     method: str = "GET"
-    headers: dict[str, str | tuple[str, ...]] = {}
+    headers: dict[str, str | tuple[str, ...]] = Field(default={})
     body: str = ""
     protocol: Literal["http1", "http2", "grpc", "tcp", "tls"] = "http1"
     """`tcp` sends the body as it is, `tls` inside TLS; without a body the client of either waits

@@ -27,7 +27,13 @@ class _Source:
         self._traces = traces
         self._number = recorder.names.number(client.name)
         self._pod = None if client.from_ == OUTSIDE else world.mesh.pod(client.from_)
-        self._target = world.target(self._pod, client.url, client.via)
+        self._client = client
+        self._look_up()
+        world.watch(self._look_up)
+
+    def _look_up(self) -> None:
+        client = self._client
+        self._target = self._world.target(self._pod, client.url, client.via)
         self._request = request_of(self._target, client.method, client.headers)
 
     def send(self, then: Callable[[], None]) -> None:

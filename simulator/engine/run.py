@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.engine.control_plane import ControlPlane
 from simulator.engine.recorder import DIRECTIONS, Recorder
 from simulator.engine.summary import (
     ClientSummary,
@@ -26,6 +27,7 @@ from simulator.engine.summary import (
 )
 from simulator.istiod.registry import Mesh
 from simulator.observe.observation import to_json
+from simulator.observe.pushes import Delivery, Push
 from simulator.observe.record import Names
 
 SCHEMA = "run.v1"
@@ -73,6 +75,7 @@ class Run:
         duration_ns: int,
         clients: tuple[str, ...],
         events: int,
+        control: ControlPlane | None = None,
     ) -> None:
         self.title = title
         self.seed = seed
@@ -83,6 +86,10 @@ class Run:
         self.clients = clients
         self.events = events
         """How many the simulation took."""
+        self.pushes: tuple[Push, ...] = control.pushes if control else ()
+        """What istiod pushed, in order; nothing where no event changed anything."""
+        self.deliveries: tuple[Delivery, ...] = tuple(control.deliveries) if control else ()
+        """Every response that a proxy answered, in the order of the answers."""
         self.requests = recorder.requests.read()
         """One row a client's request, by when it was answered; numbers are of `names`."""
         self.hops = recorder.hops.read()
@@ -131,6 +138,7 @@ class Run:
             "seed": self.seed,
             "summary": to_json(self.summary),
             "series": to_json(self.series),
+            "pushes": to_json(self.pushes),
         }
 
     def to_json(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from simulator.config.scenario import Behaviour, Port, ScenarioFile, Spoken
+from simulator.engine.control_plane import Surroundings
 from simulator.engine.draws import ProxyChance, Sampler, integers, sampler
 from simulator.engine.exchange import Crossing, Passage, Trace
 from simulator.engine.health import Checks
@@ -90,6 +91,12 @@ class ProxyNode:
             found = self._accepted[connection] = self.proxy.accept(connection)
         return found
 
+    def update(self, config: Config) -> None:
+        """Take a new configuration; what is under way goes on as it began."""
+        self.proxy.update(config, self.world.agenda.now)
+        self._accepted.clear()
+        self.settle()
+
     def settle(self) -> None:
         """Tell those whose waiting for a connection has ended."""
         if self._settling:
@@ -121,7 +128,7 @@ class Link:
         return places[self._choice() % len(places)] if len(places) > 1 else places[0]
 
 
-class World:
+class World(Surroundings):
     """Everything that a scenario has in it, at one moment of its time."""
 
     def __init__(
@@ -149,6 +156,33 @@ class World:
         self._latency = file.network.latency
         self._links: dict[str, Link] = {}
         self._under_way = 0
+        self._watchers: list[Callable[[], None]] = []
+
+    def governed(self, configuration: Callable[[Pod], Config]) -> None:
+        """Have another source of what proxies hold at first."""
+        self._configuration = configuration
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have a function called whenever names may lead elsewhere."""
+        self._watchers.append(changed)
+
+    def mesh_changed(self, mesh: Mesh) -> None:
+        """Go on with other pods and services: DNS and kube-proxy know of them at once."""
+        self.mesh = mesh
+        self._pods |= {pod.ip: pod for pod in mesh.pods}
+        self._targets.clear()
+        for changed in self._watchers:
+            changed()
+
+    def pod_gone(self, pod: Pod) -> None:
+        """Take notice that nobody listens at a pod's address any more."""
+        self._pods.pop(pod.ip, None)
+
+    def configured(self, pod: Pod, config: Config) -> None:
+        """Give a proxy a new configuration."""
+        node = self._nodes.get(pod.ref)
+        if node is not None:
+            node.update(config)
 
     def link(self, source: Pod | None) -> Link:
         """Return how a pod (`None`: whoever is beyond the mesh) is bound to the network."""

@@ -5,7 +5,7 @@ Follows   istio pilot/pkg/serviceregistry/serviceentry/controller.go (autoAlloca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 PODS = IPv4Network("10.244.0.0/16")
@@ -20,13 +20,24 @@ _FIRST_SERVICE = 11
 
 
 def allot(
-    names: Iterable[str], network: IPv4Network, *, taken: Iterable[str] = (), first: int = 1
+    names: Iterable[str],
+    network: IPv4Network,
+    *,
+    known: Mapping[str, str],
+    taken: Iterable[str] = (),
+    first: int = 1,
 ) -> dict[str, str]:
-    """Return an address for each name, in the order of the names, leaving out the taken ones."""
-    used = set(taken)
+    """Return an address for each name, in the order of the names, leaving out the taken ones.
+
+    A name that is `known` keeps its address, and nobody else is given it.
+    """
+    used = {*taken, *known.values()}
     found: dict[str, str] = {}
     offset = first
     for name in sorted(names):
+        if name in known:
+            found[name] = known[name]
+            continue
         address = str(IPv4Address(int(network.network_address) + offset))
         while address in used:
             offset += 1
@@ -36,9 +47,11 @@ def allot(
     return found
 
 
-def allot_services(names: Iterable[str], *, taken: Iterable[str] = ()) -> dict[str, str]:
-    """Return a cluster address for each service's host."""
-    return allot(names, SERVICES, taken=taken, first=_FIRST_SERVICE)
+def allot_services(
+    names: Iterable[str], *, known: Mapping[str, str], taken: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return a cluster address for each service's host; otherwise as `allot`."""
+    return allot(names, SERVICES, known=known, taken=taken, first=_FIRST_SERVICE)
 
 
 def allot_external(keys: Iterable[str]) -> dict[str, str]:

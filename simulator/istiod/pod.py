@@ -58,8 +58,11 @@ class Pod:
         return self.sidecar or self.gateway
 
 
-def pods(manifests: Manifests, config: MeshConfig) -> tuple[Pod, ...]:
-    """Return the pods of all workloads, and of the ingress gateway unless it is declared."""
+def pods(manifests: Manifests, config: MeshConfig, known: Mapping[str, str]) -> tuple[Pod, ...]:
+    """Return the pods of all workloads, and of the ingress gateway unless it is declared.
+
+    `known` are addresses given before, by NAME.NAMESPACE.
+    """
     injected = _injected(manifests)
     localities = _localities(manifests)
     drafts: dict[str, dict[str, Any]] = {}
@@ -77,7 +80,7 @@ def pods(manifests: Manifests, config: MeshConfig) -> tuple[Pod, ...]:
     free = (ref for ref, ip in given.items() if not ip)
     wanted = _wanted_ports(manifests)
     ips = {ref: ip for ref, ip in given.items() if ip} | addresses.allot(
-        free, addresses.PODS, taken=taken
+        free, addresses.PODS, known=known, taken=taken
     )
     found = []
     for ref in sorted(drafts):

@@ -7,7 +7,7 @@ the ingress gateway, and addresses are given in the order of names.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from simulator.istiod.ingress import with_ingresses
 from simulator.istiod.mesh_config import mesh_config
 from simulator.istiod.pod import Pod, pods
 from simulator.istiod.service import (
+    UNSPECIFIED,
     Endpoint,
     Locality,
     Port,
@@ -43,6 +44,9 @@ __all__ = [
     "Service",
     "UnknownProxyError",
 ]
+
+
+NOTHING_KNOWN: Mapping[str, str] = {}
 
 
 class UnknownProxyError(LookupError):
@@ -79,22 +83,25 @@ class Mesh:
     """What was once translated for proxies that are alike."""
 
     @classmethod
-    def of(cls, manifests: Manifests) -> Mesh:
-        """Return the mesh that manifests make, without the objects that the webhook refuses."""
+    def of(cls, manifests: Manifests, known: Mapping[str, str] = NOTHING_KNOWN) -> Mesh:
+        """Return the mesh that manifests make, without the objects that the webhook refuses.
+
+        `known` are the addresses of a mesh that it follows.
+        """
         admitted, found = admit(manifests)
-        mesh = cls.as_written(admitted)
+        mesh = cls.as_written(admitted, known)
         return replace(mesh, diagnostics=(*found, *mesh.diagnostics, *unmodelled(admitted)))
 
     @classmethod
-    def as_written(cls, manifests: Manifests) -> Mesh:
+    def as_written(cls, manifests: Manifests, known: Mapping[str, str] = NOTHING_KNOWN) -> Mesh:
         """Return the mesh if nothing were refused, as analysis looks at it."""
         manifests = deployed(manifests)
         config, mistakes = mesh_config(manifests)
-        running = pods(manifests, config)
+        running = pods(manifests, config, known)
         registered = tuple(
             sorted(
                 (
-                    *kubernetes_services(manifests, running, config),
+                    *kubernetes_services(manifests, running, config, known),
                     *service_entries(manifests, running, config),
                 ),
                 key=_age,
@@ -123,6 +130,13 @@ class Mesh:
             statuses=translated.statuses,
             diagnostics=mistakes,
         )
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return the addresses of pods by NAME.NAMESPACE, of Kubernetes' services by host."""
+        found = {pod.ref: pod.ip for pod in self.pods}
+        own = (each for each in self.registered if each.kubernetes and each.ip != UNSPECIFIED)
+        return found | {each.hostname: each.ip for each in own}
 
     def pod(self, reference: str) -> Pod:
         """Return the pod called POD.NS, or the first of [deploy/]WORKLOAD.NS.

@@ -21,16 +21,19 @@ _SERVICE_NAME = "kubernetes.io/service-name"
 
 
 def kubernetes_services(
-    manifests: Manifests, pods: tuple[Pod, ...], config: MeshConfig
+    manifests: Manifests, pods: tuple[Pod, ...], config: MeshConfig, known: Mapping[str, str]
 ) -> tuple[Service, ...]:
-    """Return the Services of the manifests and those that stand in every mesh."""
+    """Return the Services of the manifests and those that stand in every mesh.
+
+    `known` are addresses given before, by host.
+    """
     exported_to = frozenset(config.default_service_export_to)
     declared = [_read(each, exported_to) for each in manifests.of("Service")]
     present = {each.hostname for each in declared}
     services = declared + [each for each in _built_in() if each.hostname not in present]
     free = [each.hostname for each in services if each.ip == ""]
     taken = [each.ip for each in services if each.ip]
-    ips = addresses.allot_services(free, taken=taken)
+    ips = addresses.allot_services(free, known=known, taken=taken)
     slices = _given_endpoints(manifests)
     return tuple(
         _complete(each, ips.get(each.hostname, each.ip), pods, slices.get(each.hostname))

@@ -16,6 +16,7 @@ from simulator.engine.summary import Figures, Summary
 from simulator.scenario import Run
 
 _MILLISECOND_NS = 1_000_000
+_SECOND_NS = 1_000_000_000
 
 
 def summary(run: Run, *, width: int = 110) -> str:
@@ -37,7 +38,8 @@ def tables(run: Run) -> RenderableType:
         f"{run.title or 'Run'}: {figures.duration_ns / 1e9:g} s simulated, seed {run.seed}, "
         f"scenario {run.digest[:12]}, version {run.version}"
     )
-    return Group(head, _clients(figures), _services(figures), _edges(figures))
+    shown = [_clients(figures), _services(figures), _edges(figures)]
+    return Group(head, *shown, *([_pushes(run)] if run.pushes else ()))
 
 
 def requests_csv(run: Run) -> str:
@@ -97,6 +99,25 @@ def _edges(figures: Summary) -> Table:
     for edge in figures.edges:
         names = (name.removesuffix(".default") for name in (edge.source, edge.destination))
         table.add_row(*names, *_cells(edge.figures))
+    return table
+
+
+def _pushes(run: Run) -> Table:
+    """Return a row for each push: times since the start, and what it was for."""
+    table = Table(title="\nPushes", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("changed s", "begun s", "sent s", "all answered s", "proxies", "refused"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("what")
+    table.add_column("changes", overflow="fold")
+    for push in run.pushes:
+        times = (push.changed_ns, push.begun_ns, push.built_ns, push.done_ns)
+        table.add_row(
+            *(f"{time_ns / _SECOND_NS:.3f}" if time_ns >= 0 else "-" for time_ns in times),
+            str(push.proxies),
+            str(push.refused),
+            "all" if push.full else "endpoints",
+            "\n".join(push.changes),
+        )
     return table
 
 

@@ -17,7 +17,8 @@ import yaml
 
 from simulator.config.load import load_texts
 from simulator.config.objects import Manifests
-from simulator.config.scenario import Request, ScenarioFile, nanoseconds
+from simulator.config.record import nanoseconds
+from simulator.config.scenario import Request, ScenarioFile
 from simulator.engine.exchange import Trace
 from simulator.engine.network import Answer, Receiver, Sender
 from simulator.engine.opening import PLAIN, Opening

@@ -149,3 +149,57 @@ def test_a_wrong_scenario(
 
     assert (found.code, found.out) == (code, "")
     assert wanted in found.err
+
+
+EVENTS = """
+events:
+- at: 1s
+  apply:
+  - apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: details}
+    spec: {host: details, subsets: [{name: v1, labels: {version: v1}}]}
+- {at: 1s, slow_proxy: {workload: productpage-v1, by: 500ms, for: 10s}}
+"""
+
+
+@pytest.fixture
+def changing(scenario: Path) -> Path:
+    scenario.write_text(scenario.read_text() + EVENTS)
+    return scenario
+
+
+def test_pushes_are_listed(meshdojo: Command, changing: Path) -> None:
+    found = meshdojo("simulate", changing)
+    (line,) = (each for each in found.out.splitlines() if "DestinationRule details.default" in each)
+    assert line.split()[:2] == ["1.005", "1.105"]
+
+    document = json.loads(meshdojo("simulate", changing, "-o", "json").out)
+    assert [each["changed_ns"] for each in document["pushes"]] == [1_005_000_000]
+
+
+@pytest.mark.parametrize(
+    ("at", "sync"),
+    [
+        pytest.param("1s", "SYNCED", id="before"),
+        pytest.param("1500ms", "STALE", id="while-it-is-on-its-way"),
+        pytest.param("4s", "SYNCED", id="after"),
+    ],
+)
+def test_a_moment_is_shown_as_it_is(meshdojo: Command, changing: Path, at: str, sync: str) -> None:
+    shown = meshdojo("proxy-status", "productpage", "--scenario", changing, "--at", at).out
+    assert shown.splitlines()[1].split()[2] == sync
+
+    proxy = ("productpage-v1.default", "--scenario", changing, "--at", at)
+    held = meshdojo(
+        "proxy-config", "clusters", *proxy, "--subset", "v1", "--fqdn", "details"
+    ).out.splitlines()
+    assert len(held) == (2 if at == "4s" else 1)
+    sent = meshdojo("xds", "--proxy", *proxy, "--type", "clusters").out
+    assert ("outbound|9080|v1|details" in sent) == (at != "1s")
+
+
+def test_a_sandbox_is_seen_as_it_is_now(meshdojo: Command) -> None:
+    found = meshdojo("proxy-config", "routes", "a.default", "--sandbox", "x", "--at", "1s")
+    assert found.code == 2
+    assert "--scenario" in found.err
