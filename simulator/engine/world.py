@@ -95,6 +95,7 @@ class ProxyNode:
         """Take a new configuration; what is under way goes on as it began."""
         self.proxy.update(config, self.world.agenda.now)
         self._accepted.clear()
+        self.checks.begin()
         self.settle()
 
     def settle(self) -> None:
