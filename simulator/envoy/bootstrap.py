@@ -8,7 +8,7 @@ Leaves    dynamic resources, secrets, the admin interface (docs/fidelity.md#boot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -16,13 +16,14 @@ from google.protobuf.message import DecodeError, Message
 from simulator.diagnostics import Diagnostic
 from simulator.envoy.compile import Config
 from simulator.envoy.compile import compile as compile_resources
+from simulator.envoy.compile.endpoints import locality_name
 from simulator.envoy.rejected import Rejected, Scope
 from simulator.envoy_api import Resources, parse, unpack
 from simulator.envoy_api.constraints import violations
 from simulator.observe.explain import FieldRef
 
 _KIND = "envoy.config.bootstrap.v3.Bootstrap"
-_IGNORED = """node node_context_params static_resources admin stats_flush_interval
+_IGNORED = """node cluster_manager node_context_params static_resources admin stats_flush_interval
     stats_flush_on_admin watchdog watchdogs header_prefix use_tcp_for_dns_lookups
     typed_dns_resolver_config dns_resolution_config stats_server_version_override
     enable_dispatcher_stats stats_sinks stats_config tracing overload_manager
@@ -84,7 +85,15 @@ def load(value: Mapping[str, Any], exists: Callable[[str], bool] | None = None) 
         clusters=tuple(sorted(static.clusters, key=lambda one: str(one.name))),
         secrets=tuple(sorted(static.secrets, key=lambda one: str(one.name))),
     )
-    config = compile_resources(resources)
+    local = message.cluster_manager.local_cluster_name
+    if local and local not in {one.name for one in static.clusters}:
+        raise Rejected(f"local cluster '{local}' must be defined")
+    for one in static.clusters:
+        if one.name == local and any(each.priority for each in one.load_assignment.endpoints):
+            raise Rejected(f"Unexpected non-zero priority for local cluster '{local}'.")
+    scope.at("cluster_manager").only(message.cluster_manager, "local_cluster_name")
+    where = locality_name(message.node.locality) if message.node.HasField("locality") else None
+    config = replace(compile_resources(resources), local_cluster=local, locality=where)
     return Bootstrap(
         resources=resources,
         config=config,

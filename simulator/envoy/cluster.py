@@ -126,6 +126,22 @@ class SlowStart:
     min_weight_percent: float = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneAware:
+    """How far requests stay in the proxy's own locality, where it knows others of its kind."""
+
+    routing_enabled: int = 100
+    """Which percentage of the requests is led so."""
+    min_cluster_size: int = 6
+    """How many healthy hosts there must be."""
+    fail_traffic_on_panic: bool = False
+    """Whether panic leaves no host, in place of all."""
+    force_local_min: int | None = None
+    """How many healthy hosts of the own locality are enough for all requests."""
+    by_weight: bool = False
+    """Whether hosts count by their weights."""
+
+
 _TRANSPORT_MATCH = "envoy.transport_socket_match"
 
 
@@ -193,6 +209,7 @@ class Cluster:
     hashing: Hashing = Hashing()
     slow_start: SlowStart | None = None
     subsets: SubsetConfig | None = None
+    zone_aware: ZoneAware = ZoneAware()
     locality_weighted: bool = False
     """Whether a locality is chosen first, by its weight."""
     locality_weights: Mapping[tuple[int, str], int] = field(default_factory=dict)

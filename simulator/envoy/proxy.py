@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import replace
 
 from simulator.envoy import mirror
+from simulator.envoy.balance import Home
 from simulator.envoy.cluster import Cluster
 from simulator.envoy.commands import Copy
 from simulator.envoy.compile import Config
@@ -47,6 +48,7 @@ class Proxy:
         self.copies = self._lasting.copies
         """Requests to be sent by a stream of `copy`; to be emptied after each event."""
         self._connections = Connections()
+        self._home: Home | None = None
         self.update(config)
 
     def update(self, config: Config, now: int = 0) -> None:
@@ -55,12 +57,14 @@ class Proxy:
         A cluster of which only the endpoints changed keeps its state, and so do those of
         its hosts that stay. A cluster that itself changed starts anew, as in Envoy.
         """
+        if config.local_cluster and self._home is None:
+            self._home = Home(config.local_cluster, config.locality)
         for name in self.upstreams.keys() - config.clusters.keys():
             del self.upstreams[name]
         for name, cluster in config.clusters.items():
             known = self.upstreams.get(name)
             if known is None or not _same_cluster(known.cluster, cluster):
-                self.upstreams[name] = Upstream(cluster, self.turns, now)
+                self.upstreams[name] = Upstream(cluster, self.turns, now, self._home)
             elif known.cluster is not cluster:
                 known.update(cluster, now)
         self.config = config

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from simulator.envoy.balance import Balancer, Context, Host, Pick, SubsetBalancer
+from simulator.envoy.balance import Balancer, Context, Home, Host, Pick, SubsetBalancer
 from simulator.envoy.cluster import Cluster, Discovery, Endpoint, Health, Policy
 from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
@@ -29,14 +29,19 @@ class Upstream:
     """One cluster of one proxy, with its state."""
 
     __slots__ = (
-        "_due_ns", "_high", "_pools", "_refreshed_ns", "_turns", "_usual", "balancer", "cluster",
-        "health", "hosts", "outliers", "used",
+        "_due_ns", "_high", "_home", "_pools", "_refreshed_ns", "_turns", "_usual", "balancer",
+        "cluster", "health", "hosts", "outliers", "used",
     )  # fmt: skip
 
     def __init__(
-        self, cluster: Cluster, turns: deque[Turn[Any]] | None = None, now: int = 0
+        self,
+        cluster: Cluster,
+        turns: deque[Turn[Any]] | None = None,
+        now: int = 0,
+        home: Home | None = None,
     ) -> None:
-        """`turns` is told whose waiting for a connection has ended."""
+        """`turns` is told whose waiting for a connection has ended; `home` is the proxy's."""
+        self._home = home
         self.cluster = cluster
         self._turns: deque[Turn[Any]] = deque() if turns is None else turns
         self._pools: dict[tuple[Host, str], Pool[Any]] = {}
@@ -45,9 +50,9 @@ class Upstream:
         self._high = Resources(cluster.high_thresholds)
         self.balancer: Balancer | SubsetBalancer
         if cluster.subsets is not None:
-            self.balancer = SubsetBalancer(cluster, cluster.subsets)
+            self.balancer = SubsetBalancer(cluster, cluster.subsets, self._elsewhere)
         else:
-            self.balancer = Balancer(cluster)
+            self.balancer = Balancer(cluster, self._elsewhere)
         self._refreshed_ns: int | None = None
         self._due_ns: int | None = None
         """When the balancer is told of changes that are held back."""
@@ -123,7 +128,15 @@ class Upstream:
         if self.health is not None and first(response.headers, IMMEDIATE_FAILURE) is not None:
             self.health.fail_immediately(host, now)
 
+    @property
+    def _elsewhere(self) -> Home | None:
+        """Where the proxy is, to a cluster that is not its own."""
+        home = self._home
+        return home if home is not None and home.cluster != self.cluster.name else None
+
     def _rebalance(self, now: int) -> None:
+        if self._home is not None and self._home.cluster == self.cluster.name:
+            self._home.update(list(self.hosts.values()))
         self.balancer.refresh(self.cluster, self.hosts)
         self._refreshed_ns, self._due_ns = now, None
 

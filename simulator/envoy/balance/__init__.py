@@ -12,5 +12,6 @@ from simulator.envoy.balance.balancer import Balancer, Pick
 from simulator.envoy.balance.context import Context
 from simulator.envoy.balance.host import Host
 from simulator.envoy.balance.subset import SubsetBalancer
+from simulator.envoy.balance.zone import Home
 
-__all__ = ["Balancer", "Context", "Host", "Pick", "SubsetBalancer"]
+__all__ = ["Balancer", "Context", "Home", "Host", "Pick", "SubsetBalancer"]

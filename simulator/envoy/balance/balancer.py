@@ -1,15 +1,16 @@
 """One cluster's load balancer, inside one proxy.
 
-Models    Cluster.lb_policy, load_balancing_policy, LocalityWeightedLbConfig, SlowStartConfig
+Models    Cluster.lb_policy, load_balancing_policy, LocalityWeightedLbConfig, SlowStartConfig,
+          ZoneAwareLbConfig
 Follows   envoy/source/extensions/load_balancing_policies/{common/load_balancer_impl.cc,
           round_robin/round_robin_lb.h, least_request/least_request_lb.cc, random/random_lb.cc}
-Leaves    zone-aware routing, preconnecting (docs/fidelity.md#load-balancing)
+Leaves    preconnecting (docs/fidelity.md#load-balancing)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from simulator.envoy.balance.host import Host
 from simulator.envoy.balance.locality import Localities, localities
 from simulator.envoy.balance.priority import Census, Loads, share
 from simulator.envoy.balance.slow_start import factor as slow_start_factor
+from simulator.envoy.balance.zone import Home, Plan, plan
 from simulator.envoy.cluster import Cluster, Health, Policy
 from simulator.envoy.draws import Draws
 
@@ -60,15 +62,24 @@ class _Source:
     built: bool = False
 
 
+_NOBODY = _Source()
+
+
 class Balancer:
     """Chooses hosts; keeps whose turn it is, also when the hosts change."""
 
     __slots__ = (
-        "_cluster", "_loads", "_localities", "_newest", "_seed", "_sources", "_tables", "_total",
+        "_cluster", "_home", "_loads", "_localities", "_newest", "_plan", "_planned", "_seed",
+        "_sources", "_tables", "_total",
     )  # fmt: skip
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, home: Home | None = None) -> None:
+        """`home` says where the proxy is, where it knows others of its kind."""
         self._cluster = cluster
+        self._home = home
+        self._plan: Plan | None = None
+        self._planned = -1
+        """The change of `home` that the plan was made for."""
         self._sources: dict[_Standing, _Source] = {}
         self._localities: dict[tuple[int, Group], Localities | None] = {}
         self._tables: dict[int, Table] = {}
@@ -78,6 +89,7 @@ class Balancer:
     def refresh(self, cluster: Cluster, hosts: Mapping[str, Host]) -> None:
         """Take the cluster's hosts as they are now; turns go on, schedules start anew."""
         self._cluster = cluster
+        self._planned = -1
         self._localities.clear()
         self._tables.clear()
         members = [
@@ -139,7 +151,8 @@ class Balancer:
 
     def _fill(self, priority: int, group: Group, hosts: list[Host]) -> None:
         standings: dict[_Standing, list[Host]] = {(priority, group, None): hosts}
-        if self._cluster.locality_weighted and group is not Group.ALL:
+        by_locality = self._cluster.locality_weighted or self._home is not None
+        if by_locality and group is not Group.ALL:
             for host in hosts:
                 at = (priority, group, host.endpoint.locality)
                 standings.setdefault(at, []).append(host)
@@ -159,11 +172,20 @@ class Balancer:
         )
 
     def _once(self, draws: Draws, context: Context, trail: list[Pick] | None) -> Host | None:
-        policy = self._cluster.lb_policy
-        source = self._source(draws)
-        hosts = source.hosts
-        if not hosts:
+        source, where = self._source(draws)
+        if not source.hosts:
             return None
+        seen = len(trail) if trail is not None else 0
+        host = self._of(source, draws, context, trail)
+        if where and trail is not None:
+            told = trail[seen:]
+            trail[seen:] = [replace(pick, reason=f"{where}: {pick.reason}") for pick in told]
+        return host
+
+    def _of(
+        self, source: _Source, draws: Draws, context: Context, trail: list[Pick] | None
+    ) -> Host:
+        policy, hosts = self._cluster.lb_policy, source.hosts
         if policy is Policy.RANDOM:
             host = hosts[draws.next("endpoint") % len(hosts)]
             reason = "drawn at random"
@@ -184,13 +206,40 @@ class Balancer:
             trail.append(Pick(host=host, reason=reason, kept=True))
         return host
 
-    def _source(self, draws: Draws) -> _Source:
+    def _source(self, draws: Draws) -> tuple[_Source, str]:
+        """Return the hosts that are chosen among, and where they are, if that was a choice."""
         priority, group = self.standing(draws)
-        if self._cluster.locality_weighted and group is not Group.ALL:
+        if group is Group.ALL:
+            failing = self._cluster.zone_aware.fail_traffic_on_panic
+            return (_NOBODY if failing else self._sources[priority, group, None]), ""
+        if self._cluster.locality_weighted:
             weighted = self._localities_of(priority, group, draws)
             if weighted is not None:
-                return self._sources[priority, group, weighted.pick()]
-        return self._sources[priority, group, None]
+                return self._sources[priority, group, weighted.pick()], ""
+        if self._home is not None and priority == 0:
+            zoned = self._zoned(self._home, group, draws)
+            if zoned is not None:
+                return zoned
+        return self._sources[priority, group, None], ""
+
+    def _zoned(self, home: Home, group: Group, draws: Draws) -> tuple[_Source, str] | None:
+        """Return the hosts of a locality; `None` where localities do not matter."""
+        config = self._cluster.zone_aware
+        if self._planned != home.changes:
+            hosts, able = (
+                self._sources[0, each, None].hosts for each in (Group.ALL, Group.HEALTHY)
+            )
+            self._plan = plan(config, home, hosts, able)
+            self._planned = home.changes
+        if self._plan is None:
+            return None
+        enabled = config.routing_enabled
+        if enabled < 100 and draws.next("zone enabled") % 100 >= enabled:
+            return None
+        if home.panics(self._cluster.panic_threshold):
+            return (_NOBODY, "") if config.fail_traffic_on_panic else None
+        locality, where = self._plan.choose(draws)
+        return self._sources.get((0, group, locality), _NOBODY), where
 
     def _localities_of(self, priority: int, group: Group, draws: Draws) -> Localities | None:
         if (priority, group) not in self._localities:

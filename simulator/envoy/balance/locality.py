@@ -34,7 +34,7 @@ def localities(
 ) -> Localities | None:
     """Return the localities of `able` hosts, or `None` where none has any weight."""
     weights: dict[str, float] = {}
-    for name in sorted({host.endpoint.locality for host in all_hosts}, key=_order):
+    for name in sorted({host.endpoint.locality for host in all_hosts}, key=order):
         total = sum(host.endpoint.locality == name for host in all_hosts)
         serving = sum(host.endpoint.locality == name for host in able)
         available = min(1.0, cluster.overprovisioning / 100.0 * (serving / total))
@@ -44,5 +44,6 @@ def localities(
     return Localities(weights, seed) if weights else None
 
 
-def _order(name: str) -> list[str]:
+def order(name: str) -> list[str]:
+    """Return what localities are sorted by: region, zone, then subzone."""
     return name.split("/")

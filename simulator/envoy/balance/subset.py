@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from simulator.envoy.balance.balancer import Balancer, Pick
 from simulator.envoy.balance.context import Context
 from simulator.envoy.balance.host import Host
+from simulator.envoy.balance.zone import Home
 from simulator.envoy.cluster import Cluster, Endpoint
 from simulator.envoy.draws import Draws
 from simulator.envoy.subset_config import Fallback, Selector, SubsetConfig
@@ -33,11 +34,12 @@ _DEFAULT: Key = (("", "default"),)
 class SubsetBalancer:
     """Chooses a subset, then a host of it; as `Balancer` does, where there are no subsets."""
 
-    __slots__ = ("_cluster", "_config", "_fallbacks", "_hosts", "_made", "_members", "_round",
-                 "_single")  # fmt: skip
+    __slots__ = ("_cluster", "_config", "_fallbacks", "_home", "_hosts", "_made", "_members",
+                 "_round", "_single")  # fmt: skip
 
-    def __init__(self, cluster: Cluster, config: SubsetConfig) -> None:
+    def __init__(self, cluster: Cluster, config: SubsetConfig, home: Home | None = None) -> None:
         self._cluster = cluster
+        self._home = home
         self._config = config
         self._fallbacks = dict(_fallbacks(config.selectors))
         self._hosts: Mapping[str, Host] = {}
@@ -150,7 +152,7 @@ class SubsetBalancer:
     def _balancer(self, key: Key) -> Balancer:
         turn, balancer = self._made.get(key, (0, None))
         if balancer is None:
-            balancer = Balancer(self._cluster)
+            balancer = Balancer(self._cluster, self._home)
         if turn != self._round:
             members = self._members[key]
             weights = self._weights(members)

@@ -48,6 +48,10 @@ class Config:
     clusters: Mapping[str, Cluster]
     listening: Mapping[tuple[str, int], Listener]
     """The listeners by address and port."""
+    local_cluster: str = ""
+    """The cluster that the proxy belongs to; empty: it knows of none."""
+    locality: str | None = None
+    """Where the proxy is: `region/zone/subzone`."""
     diagnostics: tuple[Diagnostic, ...] = ()
     """What is accepted but not simulated, each finding once."""
 

@@ -3,7 +3,7 @@
 Models    Cluster.{lb_policy, load_balancing_policy, common_lb_config, *_lb_config},
           envoy.extensions.load_balancing_policies.*
 Follows   envoy/source/extensions/load_balancing_policies/*/config.cc
-Leaves    zone-aware routing, other extensions (docs/fidelity.md#load-balancing)
+Leaves    other extensions (docs/fidelity.md#load-balancing)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any
 
-from simulator.envoy.cluster import Hashing, Policy, SlowStart
+from simulator.envoy.cluster import Hashing, Policy, SlowStart, ZoneAware
 from simulator.envoy.compile.fields import nanoseconds
 from simulator.envoy.compile.subsets import subsets
 from simulator.envoy.rejected import Scope
@@ -57,7 +57,7 @@ def balancing(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - p
         out |= _own(source)
     if source.policy in (Policy.RING_HASH, Policy.MAGLEV):
         out["hashing"] = _hashing(source)
-    out["locality_weighted"] = _locality_weighted(source)
+    out |= _by_locality(source)
     return out
 
 
@@ -175,16 +175,36 @@ def _is_prime(number: int) -> bool:
     return number > 1 and all(number % divisor for divisor in range(2, isqrt(number) + 1))
 
 
-def _locality_weighted(source: _Source) -> bool:
-    holder = source.common
+def _by_locality(source: _Source) -> dict[str, Any]:
+    """Return what localities have to do with the choice."""
+    holder, field = source.common, source.common_field
     if holder is None:
-        return False
-    field = source.common_field
+        return {}
     if "locality_lb_config" in holder.DESCRIPTOR.fields_by_name:
         holder, field = holder.locality_lb_config, field.at("locality_lb_config")
     fields = holder.DESCRIPTOR.fields_by_name
+    out: dict[str, Any] = {
+        "locality_weighted": "locality_weighted_lb_config" in fields
+        and holder.HasField("locality_weighted_lb_config")
+    }
     if "zone_aware_lb_config" in fields and holder.HasField("zone_aware_lb_config"):
-        field.skip("zone_aware_lb_config", "endpoints of all zones are chosen alike")
-    return "locality_weighted_lb_config" in fields and bool(
-        holder.HasField("locality_weighted_lb_config")
-    )
+        out["zone_aware"] = _zone_aware(holder.zone_aware_lb_config)
+    return out
+
+
+def _zone_aware(given: Any) -> ZoneAware:  # noqa: ANN401 - protobuf
+    out: dict[str, Any] = {"fail_traffic_on_panic": given.fail_traffic_on_panic}
+    if given.HasField("routing_enabled"):
+        out["routing_enabled"] = int(min(100, round(given.routing_enabled.value)))
+    if given.HasField("min_cluster_size"):
+        out["min_cluster_size"] = int(given.min_cluster_size.value)
+    fields = given.DESCRIPTOR.fields_by_name
+    if "force_local_zone" in fields and given.HasField("force_local_zone"):
+        forced = given.force_local_zone
+        out["force_local_min"] = int(forced.min_size.value) if forced.HasField("min_size") else 1
+    elif getattr(given, "force_locality_direct_routing", False):
+        out["force_local_min"] = 1
+    if "locality_basis" in fields:
+        kinds = fields["locality_basis"].enum_type.values_by_number
+        out["by_weight"] = kinds[given.locality_basis].name == "HEALTHY_HOSTS_WEIGHT"
+    return ZoneAware(**out)

@@ -226,10 +226,15 @@ def running(
     folder: Path,
     *,
     logged: bool = True,
+    more: Mapping[str, Any] | None = None,
 ) -> Iterator[Envoy]:
-    """Run an Envoy with static resources until the block ends; `logged`: all listeners are HTTP."""
+    """Run an Envoy with static resources until the block ends.
+
+    `logged`: all listeners are HTTP; `more` belongs to its bootstrap.
+    """
     log = folder / "access.log"
     bootstrap = {
+        **(more or {}),
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
         "static_resources": {
             "listeners": [with_access_log(each, log) for each in listeners]
