@@ -42,6 +42,7 @@ class Ask:
         self._world.send(client, self.target, request, self, self.trace, opening)
 
     span = -1
+    request_id = ""
 
     def queued(self, waited_ns: int) -> None:
         """Ignore what a client cannot know."""

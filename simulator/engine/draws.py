@@ -100,13 +100,17 @@ def _constant(value: int) -> Sampler:
 class ProxyChance:
     """The random numbers of one proxy: a stream for each use it has for them."""
 
-    __slots__ = ("_name", "_seed", "_streams", "_uses")
+    __slots__ = ("_name", "_seed", "_uses", "fresh")
+
+    stream = 0
+    """Fractions are decided by a value that each stream has of its own."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._seed = seed
         self._name = name
         self._uses: dict[str, Callable[[], int]] = {}
-        self._streams = integers(seed, f"{name}/stream")
+        self.fresh = integers(seed, f"{name}/stream")
+        """Draws the one value that the next HTTP stream has for its fractions."""
 
     def next(self, name: str) -> int:
         """Return the next `u64` for a use."""
@@ -117,7 +121,11 @@ class ProxyChance:
 
     def begin(self) -> StreamDraws:
         """Return the random numbers of the proxy's next HTTP stream."""
-        return StreamDraws(self._streams(), self)
+        return StreamDraws(self.fresh(), self)
+
+    def draws(self, stream: int) -> StreamDraws:
+        """Return the random numbers of an HTTP stream that has this value."""
+        return StreamDraws(stream, self)
 
 
 class StreamDraws:

@@ -26,12 +26,16 @@ from simulator.envoy.commands import (
     Wait,
 )
 from simulator.envoy.connection import Connection
+from simulator.envoy.course import Running
+from simulator.envoy.courses import own_id
 from simulator.envoy.draws import Forced
 from simulator.envoy.format_commands import Facts
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request import Request
+from simulator.envoy.stream import Stream
 from simulator.envoy.transport import Hello
+from simulator.envoy.unread import unread
 from simulator.istiod.registry import Pod
 from simulator.observe.explain import Node
 
@@ -45,7 +49,7 @@ CONNECTION_REFUSED = "delayed connect error: Connection refused"
 class Trace:
     """One client's request with everything that it causes, retries and further calls."""
 
-    __slots__ = ("_spans", "crossings", "explain", "misses", "number", "playback")
+    __slots__ = ("_spans", "crossings", "explain", "misses", "number", "plain", "playback")
 
     def __init__(
         self,
@@ -63,6 +67,8 @@ class Trace:
         self.misses: list[tuple[ProxyNode, str, Miss]] = []
         """Connections that a proxy did not take, with its direction; where explained."""
         self.playback = playback
+        self.plain = not keep and not explain and playback is None
+        """Whether nobody wants to know more of it than what came of it."""
 
     def span(self) -> int:
         """Return the number of the next proxy that the request passes."""
@@ -175,9 +181,9 @@ class Passage:
     A copy of a request is another passage, which nobody waits for and nobody is told of.
     """
 
-    __slots__ = ("_attempt_timer", "_delivery", "_question", "_route_timer", "_sender", "accepted",
-                 "connection", "direction", "ended_ns", "finish", "node", "parent", "protocol",
-                 "received_ns", "secured", "sent_ns", "span", "stream", "trace",
+    __slots__ = ("_attempt_timer", "_delivery", "_own_id", "_question", "_route_timer", "_sender",
+                 "accepted", "connection", "direction", "ended_ns", "finish", "node", "parent",
+                 "protocol", "received_ns", "secured", "sent_ns", "span", "stream", "trace",
                  "waited_ns")  # fmt: skip
 
     def __init__(
@@ -197,6 +203,8 @@ class Passage:
         self._question: Question | None = None
         self._route_timer: Timer | None = None
         self._attempt_timer: Timer | None = None
+        self._own_id: str | None = None
+        """That of a request that is sent on as if nobody had looked at it."""
         self.node = node
         self.direction = direction
         """`outbound`, `inbound` or `gateway`"""
@@ -216,6 +224,15 @@ class Passage:
         node, trace = self.node, self.trace
         self.connection = connection
         assert self.accepted.http is not None, "only HTTP passes as a stream"
+        if trace.plain and self._sender is not None:
+            courses = node.courses(self.accepted.http, connection)
+            self.stream, command = courses.start(
+                self.received_ns, request, node.chance, self._sender
+            )
+            if isinstance(self.stream, Stream):
+                self._own_id = own_id(request, self.stream)
+            self._obey(command)
+            return
         playback = trace.playback
         self.stream = node.proxy.stream(
             self.accepted.http,
@@ -234,7 +251,15 @@ class Passage:
         passage = Passage(node, self.direction, self.accepted, None, self.trace, original=self)
         passage.connection = self.connection
         passage.stream = node.proxy.copy(copy, self.accepted.http.router, node.chance.begin())
+        passage._own_id = self._own_id
         passage._obey(passage.stream.start(passage.received_ns))
+
+    @property
+    def request_id(self) -> str:
+        """Return the id of the request that is sent on, if nobody has looked at it."""
+        stream = self.stream
+        own = stream.request_id if isinstance(stream, Running) else self._own_id
+        return own or (self._sender.request_id if self._sender is not None else "")
 
     def answer(self, answer: Answer) -> None:
         """Take what came of an attempt."""
@@ -270,6 +295,7 @@ class Passage:
 
     def entries(self) -> Iterator[tuple[AccessLog, Facts]]:
         """Yield the access logs that tell of it, and what they speak of."""
+        assert isinstance(self.stream, Stream), "only probes are logged"
         return self.stream.entries(self.ended_ns, self.accepted.listener.access_logs)
 
     @property
@@ -302,7 +328,8 @@ class Passage:
             self._question.send()
         elif isinstance(command, Queued):
             self._start_route_timer()
-            self.node.queued[self.stream] = self
+            assert self.stream.full is not None, "only a stream waits"
+            self.node.queued[self.stream.full] = self
         copies = self.node.proxy.copies
         while copies:
             self._copy(copies.popleft())
@@ -326,7 +353,8 @@ class Passage:
         self.secured = self.node.greet(attempt.tls, attempt.alpn, attempt.request.authority)
         opening = self._opening(attempt.cluster)
         place = self.node, self.direction, attempt.endpoint
-        self._delivery = deliver(self, *place, attempt.request, self.trace, opening)
+        request = attempt.request if self._own_id is None else unread(attempt.request)
+        self._delivery = deliver(self, *place, request, self.trace, opening)
         self._delivery.send()
 
     def _opening(self, name: str) -> Opening:
@@ -372,7 +400,8 @@ class Passage:
         world = self.node.world
         if self._route_timer is not None:
             self._route_timer.cancel()
-        self.node.queued.pop(self.stream, None)
+        if self.stream.full is not None:
+            self.node.queued.pop(self.stream.full, None)
         self.finish = finish
         self.ended_ns = world.agenda.now
         if self._sender is None:
@@ -387,17 +416,23 @@ class Passage:
 class Question:
     """What a filter of a passage asks a service, until it is answered or too late."""
 
-    __slots__ = ("_delivery", "_passage", "_timer", "span")
+    __slots__ = ("_asker", "_delivery", "_passage", "_timer", "span")
 
     def __init__(self, passage: Passage, call: Call) -> None:
         node = passage.node
         self._passage: Passage | None = passage
+        self._asker = passage
         self.span = passage.span
         timers = node.world.agenda.timers(call.timeout_ns) if call.timeout_ns else None
         self._timer = timers.start(self._expire) if timers is not None else None
         place = node, passage.direction, call.endpoint
         hello = node.greet(node.proxy.upstreams[call.cluster].cluster.tls(call.endpoint))
         self._delivery = deliver(self, *place, call.request, passage.trace, of_http(hello))
+
+    @property
+    def request_id(self) -> str:
+        """Return the id of the request that it is about."""
+        return self._asker.request_id
 
     def send(self) -> None:
         """Set off."""

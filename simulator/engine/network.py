@@ -50,6 +50,11 @@ class Sender(Protocol):
         """Return the number of the crossing that sends, among its trace's; -1: a client."""
         ...
 
+    @property
+    def request_id(self) -> str:
+        """Return the id of the request that it sent, if that is `UNREAD`."""
+        ...
+
     def answer(self, answer: Answer, /) -> None:
         """Take the answer; called once at most."""
         ...
@@ -96,6 +101,11 @@ class Delivery:
         self._answered = False
         self.span = sender.span
 
+    @property
+    def request_id(self) -> str:
+        """Return what the sender says."""
+        return self._sender.request_id
+
     def send(self) -> None:
         """Set off."""
         self._world.agenda.call_after(self._way(), self._arrive)
@@ -134,8 +144,8 @@ class Delivery:
 class Local:
     """A request handed to the workload beside the proxy, without a network between."""
 
-    __slots__ = ("_node", "_opening", "_place", "_receiver", "_request", "_sender", "_trace",
-                 "span")  # fmt: skip
+    __slots__ = ("_abandoned", "_node", "_opening", "_place", "_receiver", "_request", "_sender",
+                 "_trace", "span")  # fmt: skip
 
     def __init__(
         self,
@@ -146,7 +156,8 @@ class Local:
         trace: Trace,
         opening: Opening = PLAIN,
     ) -> None:
-        self._sender: Sender | None = sender
+        self._sender = sender
+        self._abandoned = False
         self._opening = opening
         self._node = node
         self._place = place
@@ -154,6 +165,11 @@ class Local:
         self._trace = trace
         self._receiver: Receiver | None = None
         self.span = sender.span
+
+    @property
+    def request_id(self) -> str:
+        """Return what the sender says."""
+        return self._sender.request_id
 
     def send(self) -> None:
         """Hand the request over; the answer may come at once."""
@@ -163,17 +179,17 @@ class Local:
 
     def answer(self, answer: Answer) -> None:
         """Hand the answer over, unless nobody waits for it."""
-        if self._sender is not None:
+        if not self._abandoned:
             self._sender.answer(answer)
 
     def queued(self, waited_ns: int) -> None:
         """Let the proxy know."""
-        if self._sender is not None:
+        if not self._abandoned:
             self._sender.queued(waited_ns)
 
     def abandon(self) -> None:
         """Give it up."""
-        self._sender = None
+        self._abandoned = True
         if self._receiver is not None:
             self._receiver.disconnect()
 

@@ -56,6 +56,11 @@ class Tunnel:
         self.sent_ns = -1
         self.waited_ns = 0
 
+    @property
+    def request_id(self) -> str:
+        """Return what the sender says: nothing is read here."""
+        return self._sender.request_id
+
     def start(self, connection: Connection, request: Request) -> None:
         """Take the connection with what comes along it."""
         node, playback = self.node, self.trace.playback

@@ -148,6 +148,11 @@ class Work:
         self.span = client.span
         self.status = 200
 
+    @property
+    def request_id(self) -> str:
+        """Return the id that calls pass on."""
+        return self._client.request_id
+
     def begun(self) -> None:
         """Leave the line."""
         waited_ns = self._replica.world.agenda.now - self.arrived_ns

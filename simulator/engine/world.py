@@ -25,6 +25,8 @@ from simulator.engine.workload import Replica, Work
 from simulator.envoy.commands import Reset
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
+from simulator.envoy.courses import Courses
+from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
@@ -58,8 +60,8 @@ class Observer(Protocol):
 class ProxyNode:
     """One pod's proxy in a world."""
 
-    __slots__ = ("_accepted", "_settling", "certificate", "chance", "checks", "pod", "proxy",
-                 "queued", "world")  # fmt: skip
+    __slots__ = ("_accepted", "_courses", "_settling", "certificate", "chance", "checks", "pod",
+                 "proxy", "queued", "world")  # fmt: skip
 
     def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
         self.world = world
@@ -73,6 +75,7 @@ class ProxyNode:
         """What it shows, whatever the secret is called."""
         self._accepted: dict[Connection, Accepted | Miss] = {}
         self.checks = Checks(self)
+        self._courses: dict[Connection, Courses] = {}
 
     def greet(
         self, tls: ClientTls | None, alpn: tuple[str, ...] = (), host: str = ""
@@ -95,8 +98,15 @@ class ProxyNode:
         """Take a new configuration; what is under way goes on as it began."""
         self.proxy.update(config, self.world.agenda.now)
         self._accepted.clear()
+        self._courses.clear()
         self.checks.begin()
         self.settle()
+    def courses(self, chain: HttpChain, connection: Connection) -> Courses:
+        """Return what is known of the requests on a connection."""
+        found = self._courses.get(connection)
+        if found is None:
+            found = self._courses[connection] = Courses(self.proxy, chain, connection)
+        return found
 
     def settle(self) -> None:
         """Tell those whose waiting for a connection has ended."""

@@ -6,6 +6,7 @@ Follows   envoy/source/common/router/router.{h,cc} (the router as LoadBalancerCo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from simulator.envoy.balance import Context, Host, Pick
@@ -84,15 +85,30 @@ class Choice:
                 return host
         if upstream.cluster.type is Discovery.ORIGINAL_DST:
             return upstream.original_destination(self._connection, request, trail)
+        context = self.context(now, retries)
+        host = upstream.choose(self._draws, context, trail)
+        self.missed = context.missed
+        return host
+
+    def context(self, now: int, retries: RetryState | None = None) -> Context:
+        """Return what an attempt asks of its balancer."""
         context = Context(now=now, hash=self.hashed.value if self.hashed else None)
         if retries is not None:
             context.picks = retries.policy.host_selection_retry_max_attempts + 1
             if retries.avoids_previous_hosts:
                 context.avoid = self._tried
         context.metadata = self._metadata
-        host = upstream.choose(self._draws, context, trail)
-        self.missed = context.missed
-        return host
+        return context
+
+    def twin(self, draws: Draws) -> Choice:
+        """Return what a request like this one remembers before its first attempt."""
+        twin = copy(self)
+        twin._draws, twin._tried = draws, []  # noqa: SLF001 - its own class
+        return twin
+
+    def note(self, host: Host) -> None:
+        """Remember a host that was chosen elsewhere."""
+        self._tried.append(host)
 
 
 def _metadata(match: RouteMatch, info: StreamInfo) -> Mapping[str, Any]:

@@ -23,8 +23,8 @@ from simulator.envoy.header_map import Headers, first, replaced, without
 from simulator.envoy.http import HttpChain, Underscores
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import BYTES, Request
+from simulator.envoy.request_id import REQUEST_ID, uuid
 
-REQUEST_ID = "x-request-id"
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -172,7 +172,8 @@ def admit(
     if chain.generate_request_id and (
         (edge and not chain.preserve_external_request_id) or first(headers, REQUEST_ID) is None
     ):
-        headers = replaced(headers, REQUEST_ID, _uuid(draws))
+        given = uuid(draws.next("request id"), draws.next("request id"))
+        headers = replaced(headers, REQUEST_ID, given)
     headers = _vouched(chain, _by_way_of(chain, headers), connection)
     # HTTP/1.1 has no scheme of its own.
     told = first(headers, "x-forwarded-proto")
@@ -185,13 +186,6 @@ def admit(
         body=request.body,
     )
     return Admitted(request=admitted, client=client or source)
-
-
-def _uuid(draws: Draws) -> str:
-    """Return a random UUID (version 4)."""
-    high, low = draws.next("request id"), draws.next("request id")
-    text = f"{high & ~0xF000 | 0x4000:016x}{low & (1 << 62) - 1 | 1 << 63:016x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def _by_way_of(chain: HttpChain, headers: Headers) -> Headers:

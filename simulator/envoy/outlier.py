@@ -89,6 +89,11 @@ class Detector:
         self._next_ns = now + config.interval_ns
         self._monitors: dict[Host, _Monitor] = {}
 
+    @property
+    def splits(self) -> bool:
+        """Say whether failures to connect are counted apart from what endpoints answer."""
+        return self._config.split_external_local_origin_errors
+
     def update(self, hosts: Iterable[Host]) -> None:
         """Take the hosts as they are now; those that stay keep what is known of them."""
         self._monitors = {host: self._monitors.get(host) or _Monitor() for host in hosts}

@@ -108,6 +108,18 @@ class Pool(Generic[Waiter]):
         resources.pending += 1
         return None
 
+    def take(self) -> Client | None:
+        """Return a connection for a request; `None`: not at once, and nothing has changed."""
+        resources = self._resources
+        limits = resources.limits
+        if resources.requests >= limits.max_requests:
+            return None
+        if not self._ready:
+            if resources.pending >= limits.max_pending_requests or not self._may_open():
+                return None
+            self._connect()
+        return self._use()
+
     def cancel(self, waiter: Waiter) -> None:
         """Take notice that a request waits no more."""
         if waiter in self._pending:
@@ -171,17 +183,20 @@ class Pool(Generic[Waiter]):
 
     def _attach(self) -> Client | Overflow:
         """Put a request on the connection that was used last."""
-        client = self._ready[-1]
         resources = self._resources
         if resources.requests >= resources.limits.max_requests:
             return Overflow(Limit.REQUESTS, resources.requests)
+        return self._use()
+
+    def _use(self) -> Client:
+        client = self._ready[-1]
         client.left -= 1
         client.streams += 1
         if client.left == 0 or client.streams >= self._concurrent:
             client.ready = False
             self._ready.pop()
         self._host.active += 1
-        resources.requests += 1
+        self._resources.requests += 1
         return client
 
     def _serve(self) -> None:

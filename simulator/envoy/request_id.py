@@ -5,10 +5,17 @@ Follows   envoy/source/extensions/request_id/uuid/config.cc
 
 from __future__ import annotations
 
+REQUEST_ID = "x-request-id"
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 _LENGTH = 36
 _TRACE_AT = 14
 """The place of a UUID's version, which is overwritten."""
+
+
+def uuid(high: int, low: int) -> str:
+    """Return two random numbers as a UUID (version 4)."""
+    text = f"{high & ~0xF000 | 0x4000:016x}{low & (1 << 62) - 1 | 1 << 63:016x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def number(text: str) -> int | None:

@@ -11,7 +11,8 @@ Leaves    hedging, retry priorities, retries on another cluster, back-off as tol
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cache
 
@@ -140,6 +141,13 @@ class RetryState:
             self._left = int(limit)
         codes = _listed(request, "x-envoy-retriable-status-codes")
         self._codes = {*self._codes, *(int(code) for code in codes if code.isdigit())}
+
+    def twin(self) -> RetryState:
+        """Return the state of a request like this one, of which nothing is spent yet."""
+        assert not self._holding, "no retry was decided on"
+        twin = copy(self)
+        twin._back_off = replace(self._back_off)  # noqa: SLF001 - its own class
+        return twin
 
     def on_headers(self, response: Response, draws: Draws) -> Yes | No:
         """Return what follows a response."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.envoy.match import Condition, PathKind, PathMatcher, Subject
+from simulator.envoy.formatter import Command
+from simulator.envoy.match import Condition, FractionMatcher, PathKind, PathMatcher, Subject
 from simulator.envoy.request import PLAIN, Request, StreamInfo
 from simulator.envoy.rewrite import Redirect
 from simulator.envoy.route_table import (
@@ -41,6 +42,26 @@ __all__ = [
 ]
 
 _LARGEST_U64 = 2**64 - 1
+_STEADY = frozenset(
+    {
+        "REQ",
+        "REQUEST_HEADER",
+        "RESP",
+        "RESPONSE_HEADER",
+        "RESPONSE_CODE",
+        "PATH",
+        "QUERY_PARAM",
+        "QUERY_PARAMS",
+        "DYNAMIC_METADATA",
+        "FILTER_STATE",
+        "ROUTE_NAME",
+        "UPSTREAM_CLUSTER",
+        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
+        "DOWNSTREAM_PEER_URI_SAN",
+        "REQUESTED_SERVER_NAME",
+    }
+)
+"""Commands of format strings whose value follows from request and response alone."""
 _MOST_KNOWN = 4096
 """Requests whose route is remembered; beyond it, all is forgotten."""
 
@@ -117,6 +138,27 @@ def _depends_on_path_alone(table: RouteTable, found: RouteMatch | NoRoute) -> bo
     if isinstance(found, NoRoute):
         return True
     return not found.route.weighted_clusters and not found.route.cluster_header
+
+
+def leaves_nothing_to_chance(match: RouteMatch) -> bool:
+    """Say whether requests like its own are all routed like this but for its clusters' weights."""
+    host, route = match.virtual_host, match.route
+    return (
+        host.tree is None
+        and not any(
+            isinstance(each, FractionMatcher) for one in host.routes for each in one.conditions
+        )
+        and not (route.weights_header or route.mirrors)
+        and not any(entry.cluster_header for entry in route.weighted_clusters)
+        and not any(
+            isinstance(part, Command) and part.name not in _STEADY
+            for level in (match.weighted, route, host, match.table)
+            if level is not None
+            for mutations in (level.request_headers, level.response_headers)
+            for add in mutations.add
+            for part in add.value
+        )
+    )
 
 
 def _search(
@@ -225,20 +267,25 @@ def _cluster(
     if route.action is not Action.ROUTE:
         return None, None
     if route.weighted_clusters:
-        chosen = _weighted(route, request, random)
-        if chosen.cluster_header:
-            return request.first(chosen.cluster_header) or "", chosen
-        return chosen.name, chosen
+        entry = _weighted(route, request, random)
+        if entry.cluster_header:
+            return request.first(entry.cluster_header) or "", entry
+        return entry.name, entry
     if route.cluster_header:
         return request.first(route.cluster_header) or "", None
     return route.cluster, None
 
 
 def _weighted(route: RouteEntry, request: Request, random: int) -> WeightedCluster:
-    left = _weights_random(route, request, random) % route.weights_total
-    for entry in route.weighted_clusters:
+    return route.weighted_clusters[chosen(route, _weights_random(route, request, random))]
+
+
+def chosen(route: RouteEntry, random: int) -> int:
+    """Return which of a route's weighted clusters a random value falls on."""
+    left = random % route.weights_total
+    for at, entry in enumerate(route.weighted_clusters):
         if left < entry.weight:
-            return entry
+            return at
         left -= entry.weight
     raise AssertionError("the weights sum up to more than any remainder")
 

@@ -11,10 +11,11 @@ Leaves    hedging, internal redirects, resets of a response that has begun
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Protocol
 
 from simulator.envoy import retry, timeout
-from simulator.envoy.balance import Pick
+from simulator.envoy.balance import Host, Pick
 from simulator.envoy.choice import Choice
 from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response, Wait
 from simulator.envoy.filters.passing import Passing
@@ -57,8 +58,9 @@ class Router:
     """One request on its way upstream."""
 
     __slots__ = (
-        "_choice", "_complete_at", "_downstream", "_match", "_options", "_reasons", "_retry",
-        "_sent", "_timeout_status", "_timeouts", "_upstreams", "attempts", "passing", "reached",
+        "_complete_at", "_downstream", "_options", "_reasons", "_retry", "_sent",
+        "_timeout_status", "_timeouts", "_upstreams", "attempts", "choice", "match", "passing",
+        "reached",
         "sending", "sent_request", "timeout_ns",
     )  # fmt: skip
 
@@ -81,10 +83,10 @@ class Router:
         self.reached: list[str] = []
         """`ip:port` of the hosts that were connected to, each once."""
         self._options = options
-        self._match = match
+        self.match = match
         self._upstreams = passing.upstreams
         self._reasons = passing.reasons
-        self._choice = choice
+        self.choice = choice
         self._downstream = downstream
         self._complete_at = 0
         self._retry: retry.RetryState | None = None
@@ -94,8 +96,8 @@ class Router:
 
     def start(self, now: int, upstream: Upstream) -> Command:
         """Send the request, for the first time."""
-        match, info = self._match, self.passing.info
-        self._complete_at = now
+        match, info = self.match, self.passing.info
+        self.begin(now)
         request = self._finalize()
         if first(request.headers, _ALT_RESPONSE) is not None:
             self._timeout_status = 204
@@ -103,10 +105,10 @@ class Router:
         resources = upstream.resources(match.route.priority)
         self._retry = retry.start(match.route.retry_policy, request, resources)
         self.passing.request = retry.consume(request)
-        self._choice.prepare(match, upstream, self.passing.request, info)
+        self.choice.prepare(match, upstream, self.passing.request, info)
         if self._reasons is not None:
             if upstream.hashes:
-                self._reasons.hash(self._choice.hashed, match.route.field)
+                self._reasons.hash(self.choice.hashed, match.route.field)
             self._reasons.timeouts(self._timeouts, match.route.field)
         command = self.attempt(now)
         if self.sending is not None and match.route.mirrors:
@@ -116,7 +118,7 @@ class Router:
 
     def _finalize(self) -> Request:
         """Return the request as the route has it sent, but for what each attempt adds."""
-        match, options = self._match, self._options
+        match, options = self.match, self._options
         self._timeouts, request = timeout.decide(
             match.route, self.passing.request, respect_expected=options.respect_expected_rq_timeout
         )
@@ -128,21 +130,36 @@ class Router:
             request = counted(request, 1)
         return finalize_request(match, request, info=self.passing.info, keep_original=not suppress)
 
+    def begin(self, now: int) -> None:
+        """Take the time when the request was complete."""
+        self._complete_at = now
+
     def attempt(self, now: int) -> Command:
         """Send the request to a host, for the first or another time."""
-        match, reasons = self._match, self._reasons
-        again = self.attempts > 0
-        self.attempts += 1
+        match, reasons = self.match, self._reasons
         # A cluster may have been removed while a retry was waiting.
         upstream = self._upstreams.get(match.cluster or "")
         trail: list[Pick] | None = [] if reasons is not None else None
         host = None
         if upstream is not None:
-            retries = self._retry if again else None
-            host = self._choice.host(now, upstream, self.passing.request, retries, trail)
+            retries = self._retry if self.attempts else None
+            host = self.choice.host(now, upstream, self.passing.request, retries, trail)
+        return self.dispatch(now, upstream, host, trail)
+
+    def dispatch(
+        self,
+        now: int,
+        upstream: Upstream | None,
+        host: Host | None,
+        trail: list[Pick] | None = None,
+    ) -> Command:
+        """Send the request to the host that was chosen, if any was."""
+        match, reasons = self.match, self._reasons
+        again = self.attempts > 0
+        self.attempts += 1
         if upstream is None or host is None:
             if reasons is not None and upstream is not None:
-                reasons.no_host(upstream, self._choice.missed)
+                reasons.no_host(upstream, self.choice.missed)
             return self._downstream.answer(503, "no healthy upstream", "UH", "no_healthy_upstream")
         if again:
             elapsed_ms = (now - self._complete_at) // MILLISECOND
@@ -152,8 +169,24 @@ class Router:
             )
         if reasons is not None:
             reasons.attempt(self.attempts, upstream, host, trail or [])
-        self.sending = UpstreamRequest(upstream, host, match.route.priority)
+        self.sending = UpstreamRequest(upstream, host, upstream.pool(host, match.route.priority))
         return self._connected(now, self.sending, self.sending.connect(self._downstream))
+
+    def twin(self, passing: Passing, downstream: Downstream) -> Router:
+        """Return a router that is about to make the first attempt that this one has made."""
+        twin = copy(self)
+        twin.passing = passing
+        twin.choice = self.choice.twin(passing.draws)
+        retries = self._retry.twin() if self._retry is not None else None
+        twin._downstream, twin._retry = downstream, retries  # noqa: SLF001 - its own class
+        twin.attempts, twin.sending, twin.sent_request, twin.reached = 0, None, None, []
+        return twin
+
+    def adopt(self, sending: UpstreamRequest, request: Request) -> None:
+        """Take over a first attempt that is under way."""
+        self.choice.note(sending.host)
+        self.attempts, self.sending, self.sent_request = 1, sending, request
+        self.reached.append(sending.host.endpoint.key)
 
     def on_turn(self, now: int, outcome: Client | Overflow | Reset) -> Command:
         """Take the end of waiting for a connection."""
@@ -231,7 +264,7 @@ class Router:
         self, now: int, sending: UpstreamRequest, outcome: Client | Overflow | Reset | None
     ) -> Command:
         """Send the request over its connection, if it has one."""
-        match, upstream, reasons = self._match, sending.upstream, self._reasons
+        match, upstream, reasons = self.match, sending.upstream, self._reasons
         if isinstance(outcome, Reset):
             sending.report(now, self.passing.draws, Result.FAILED)
             return self._after_reset(now, outcome, "")
@@ -305,7 +338,7 @@ class Router:
         if not self._options.suppress_envoy_headers:
             spent_ms = (now - self._complete_at) // MILLISECOND
             headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
-        headers = (*headers, *self._choice.set_cookies)
+        headers = (*headers, *self.choice.set_cookies)
         return self._downstream.forward(
             Response(status=response.status, headers=headers, body=response.body)
         )

@@ -11,10 +11,12 @@ Follows   envoy/source/common/http/{conn_manager_impl,filter_manager}.cc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from functools import partial
 from typing import TypeVar
 
 from simulator.envoy.access_log import AccessLog, Record
+from simulator.envoy.balance import Host
 from simulator.envoy.choice import Choice, ask
 from simulator.envoy.commands import Command, Finish, Reset, Response, Wait
 from simulator.envoy.conn_manager import Refused, admit, prepare, release
@@ -38,9 +40,13 @@ from simulator.envoy.router import Router
 from simulator.envoy.routing import route_of
 from simulator.envoy.states import REACHED, TRANSITIONS, Event, State, UnexpectedEventError
 from simulator.envoy.upstream import Upstream
+from simulator.envoy.upstream_request import UpstreamRequest
 from simulator.observe.explain import Node
 
 _PROTOCOLS = ("HTTP/1.1", "HTTP/2")
+VIA_UPSTREAM = "via_upstream"
+"""The details of a response that came from an endpoint."""
+
 Reached = TypeVar("Reached", bound=Command)
 
 
@@ -89,6 +95,11 @@ class Stream:
         self._refused = False
 
     @property
+    def full(self) -> Stream:
+        """Return itself: nothing is left out."""
+        return self
+
+    @property
     def attempts(self) -> int:
         """Return how often the request was sent upstream."""
         return self._router.attempts if self._router is not None else 0
@@ -131,31 +142,31 @@ class Stream:
         """Take the end of waiting for a connection."""
         if not self._take(Event.TURN):
             return None
-        return self._reach(self._routed.on_turn(now, outcome))
+        return self._reach(self.routed.on_turn(now, outcome))
 
     def on_response(self, now: int, response: Response) -> Command | None:
         """Take an attempt's response."""
         if not self._take(Event.RESPONSE):
             return None
-        return self._reach(self._routed.on_response(now, response))
+        return self._reach(self.routed.on_response(now, response))
 
     def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command | None:
         """Take the end of an attempt without a response; the transport may say why."""
         if not self._take(Event.RESET):
             return None
-        return self._reach(self._routed.on_reset(now, reason, transport_failure))
+        return self._reach(self.routed.on_reset(now, reason, transport_failure))
 
     def on_per_try_timeout(self, now: int) -> Command | None:
         """Give up an attempt that took too long."""
         if not self._take(Event.PER_TRY_TIMEOUT):
             return None
-        return self._reach(self._routed.on_per_try_timeout(now))
+        return self._reach(self.routed.on_per_try_timeout(now))
 
     def on_timeout(self, now: int) -> Finish | None:
         """Give up the request, which took too long."""
         if not self._take(Event.TIMEOUT):
             return None
-        return self._reach(self._routed.on_timeout(now))
+        return self._reach(self.routed.on_timeout(now))
 
     def on_disconnect(self, now: int) -> Finish | None:
         """Give up the request, whose client is gone."""
@@ -278,7 +289,7 @@ class Stream:
         assert isinstance(self._match, RouteMatch), "there is a route, or no response"
         headers = self._finalized(self._match, response.status, response.headers)
         answer = Response(status=response.status, headers=headers, body=response.body)
-        return self._finish(answer, "via_upstream")
+        return self._finish(answer, VIA_UPSTREAM)
 
     def flag(self, flag: str) -> None:
         """Set a response flag."""
@@ -286,9 +297,42 @@ class Stream:
             self.flags.append(flag)
 
     @property
-    def _routed(self) -> Router:
+    def routed(self) -> Router:
+        """Return what sends the request upstream."""
         assert self._router is not None, "only a routed request is sent"
         return self._router
+
+    def twin(self, draws: Draws) -> Stream:
+        """Return a stream that is about to make the first attempt that this one has made."""
+        passing = self._passing
+        assert passing is not None, "it has made an attempt"
+        twin, passing = copy(self), passing.twin(draws)
+        router = self.routed.twin(passing, twin)
+        twin.flags = passing.flags
+        twin._draws, twin._passing, twin._router = draws, passing, router  # noqa: SLF001 - its own class
+        return twin
+
+    def dispatch(self, now: int, upstream: Upstream, host: Host | None) -> Command:
+        """Make the first attempt of a twin, at a host that was chosen for it."""
+        self._begin_again(now)
+        if host is not None:
+            self.routed.choice.note(host)
+        return self._reach(self.routed.dispatch(now, upstream, host))
+
+    def attempt(self, now: int) -> Command:
+        """Make the first attempt of a twin."""
+        self._begin_again(now)
+        return self._reach(self.routed.attempt(now))
+
+    def adopt(self, begun_ns: int, sending: UpstreamRequest, request: Request) -> None:
+        """Take over, as a twin, a first attempt that is under way."""
+        self._begin_again(begun_ns)
+        self.routed.adopt(sending, request)
+        self.state = State.AWAITING
+
+    def _begin_again(self, now: int) -> None:
+        self._started_ns = now
+        self.routed.begin(now)
 
     def _begin(self, now: int) -> Command:
         given = self._match

@@ -11,7 +11,7 @@ from simulator.envoy.balance import Host
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.draws import Draws
 from simulator.envoy.outlier import Result
-from simulator.envoy.pool import Client, Overflow
+from simulator.envoy.pool import Client, Overflow, Pool
 from simulator.envoy.upstream import Upstream
 
 
@@ -23,10 +23,10 @@ class UpstreamRequest:
         "upstream",
     )  # fmt: skip
 
-    def __init__(self, upstream: Upstream, host: Host, priority: str) -> None:
+    def __init__(self, upstream: Upstream, host: Host, pool: Pool[Any]) -> None:
         self.upstream = upstream
         self.host = host
-        self._pool = upstream.pool(host, priority)
+        self._pool = pool
         self._waiting = False
         self.client: Client | None = None
         self.sent_ns: int | None = None

@@ -134,6 +134,7 @@ class _Altered:
         self._status = status
         self._headers = headers
         self.span = sender.span
+        self.request_id = ""
 
     def queued(self, waited_ns: int, /) -> None:
         """Pass it on."""

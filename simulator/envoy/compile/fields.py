@@ -13,6 +13,7 @@ from simulator.envoy.rejected import Scope
 from simulator.envoy.token_bucket import Bucket
 
 _DENOMINATORS = (100, 10_000, 1_000_000)
+_REQUEST_ID = re.compile(rb"request[-.]id", re.IGNORECASE)
 _HEADER_BAD = re.compile(r"[\0\n\r]")
 
 
@@ -24,6 +25,11 @@ def nanoseconds(duration: Any) -> int:  # noqa: ANN401 - protobuf
 def optional_ns(message: Any, name: str) -> int | None:  # noqa: ANN401 - protobuf
     """Return a duration field in nanoseconds, None where it is not set."""
     return nanoseconds(getattr(message, name)) if message.HasField(name) else None
+
+
+def names_request_id(*messages: Any) -> bool:  # noqa: ANN401 - protobuf
+    """Say whether messages speak of `x-request-id`, in whatever way."""
+    return any(_REQUEST_ID.search(one.SerializeToString()) for one in messages)
 
 
 def fraction(percent: Any, scope: Scope) -> tuple[int, int]:  # noqa: ANN401 - protobuf

@@ -55,6 +55,28 @@ _ENCODERS: Mapping[type, Callable[[Any, Passing, Response], Response]] = {
 """What a filter makes of a response."""
 
 
+_STEADY: Mapping[type, Callable[[Any], bool]] = {
+    fault_config.FaultConfig: lambda config: config.delay is None and config.abort is None,
+    filter_state.FilterStateConfig: lambda _: True,
+    rbac_config.RbacConfig: lambda _: True,
+    small_config.CorsConfig: lambda _: True,
+    small_config.SetMetadataConfig: lambda _: True,
+}
+"""Whether a filter does the same to all requests that are alike, and nothing to responses."""
+
+
+def is_steady(filters: tuple[HttpFilter, ...], match: RouteMatch) -> bool:
+    """Say whether the filters do the same to all requests that are alike, whenever they come."""
+    for one in filters:
+        override = match.override(one.name)
+        config = one.config if override is None or override.config is None else override.config
+        if type(one.config) in _DECODERS:
+            steady = _STEADY.get(type(config))
+            if steady is None or not steady(config):
+                return False
+    return True
+
+
 def decode(filters: tuple[HttpFilter, ...], passing: Passing) -> Verdict | None:
     """Pass the filters from where the request stands; None: it has reached the router."""
     while passing.at < len(filters):

@@ -100,6 +100,10 @@ class Passing:
         upstream = self.upstreams.get(self.cluster or "")
         return upstream.cluster.metadata if upstream is not None else {}
 
+    def twin(self, draws: Draws) -> Passing:
+        """Return a request like this one, with chances of its own."""
+        return replace(self, draws=draws, flags=list(self.flags), memory=dict(self.memory))
+
     def flag(self, flag: str) -> None:
         """Set a response flag."""
         if flag not in self.flags:
