@@ -92,6 +92,8 @@ class _Check:
     __slots__ = ("_checker", "_checks", "_delivery", "_host", "_node", "_timer", "_upstream",
                  "span")  # fmt: skip
 
+    request_id = ""
+
     def __init__(
         self, checks: Checks, node: ProxyNode, upstream: Upstream, checker: Checker, host: Host
     ) -> None:
