@@ -86,10 +86,7 @@ def http_chain(
             not message.HasField("generate_request_id") or message.generate_request_id.value
         ),
         preserve_external_request_id=bool(message.preserve_external_request_id),
-        names_request_id=(
-            bool(message.always_set_request_id_in_response)
-            or names_request_id(*message.http_filters)
-        ),
+        names_request_id=names_request_id(*message.http_filters),
         always_set_request_id_in_response=bool(message.always_set_request_id_in_response),
         use_remote_address=bool(message.use_remote_address.value),
         skip_xff_append=bool(message.skip_xff_append),
