@@ -101,6 +101,7 @@ class ProxyNode:
         self._courses.clear()
         self.checks.begin()
         self.settle()
+
     def courses(self, chain: HttpChain, connection: Connection) -> Courses:
         """Return what is known of the requests on a connection."""
         found = self._courses.get(connection)
