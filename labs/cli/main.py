@@ -17,6 +17,7 @@ from labs.cli import (
     authz,
     bench,
     demo,
+    describe,
     envoy,
     fidelity,
     grade,
@@ -56,6 +57,7 @@ app.command("grade", context_settings=grade.FORWARDED, add_help_option=False)(gr
 app.add_typer(proxy_config.app, name="proxy-config")
 app.add_typer(proxy_config.app, name="pc", hidden=True)
 app.add_typer(authz.app, name="authz")
+app.add_typer(describe.app, name="describe")
 app.add_typer(lab.app, name="lab")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(envoy.app, name="envoy")

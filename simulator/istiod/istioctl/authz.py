@@ -18,7 +18,8 @@ _RBAC = (
     "envoy.extensions.filters.network.rbac.v3.RBAC",
 )
 _NAME = re.compile(r"ns\[(?P<namespace>.+)\]-policy\[(?P<name>.+)\]-rule\[(?P<rule>.+)\]")
-_NOTHING = "_anonymous_match_nothing_"
+NOTHING = "_anonymous_match_nothing_"
+"""What stands in place of a policy without a rule that could match."""
 _ORDER = ("DENY", "ALLOW", "LOG")
 
 
@@ -28,7 +29,7 @@ def table(listeners: Iterable[Any]) -> Table:
     actions = message("envoy.config.rbac.v3.RBAC").DESCRIPTOR.fields_by_name["action"].enum_type
     for config in _filters(listeners):
         action = actions.values_by_number[config.rules.action].name
-        for name in config.rules.policies or (_NOTHING,):
+        for name in config.rules.policies or (NOTHING,):
             found = _NAME.search(name)
             policy = f"{found['name']}.{found['namespace']}" if found else name
             rules[action].setdefault(policy, set()).add(found["rule"] if found else "0")
