@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from simulator.engine.ask import Ask
 from simulator.engine.exchange import Crossing
+from simulator.envoy.access_log import Record
 from simulator.envoy.commands import Response
 from simulator.observe.record import Names, Rows
 
 DIRECTIONS = ("outbound", "inbound", "gateway")
 NO_STATUS = -1
+_MOST_KNOWN = 4096
 CARRIED = 0
 MAX_SPAN = 2**15 - 1
 """The last number of a span; those beyond it share it."""
@@ -98,6 +100,7 @@ class Recorder:
             },
         )
         self.names = Names()
+        self._known: dict[int, tuple[Record, int]] = {}
         self._directions = {name: at for at, name in enumerate(DIRECTIONS)}
 
     def answered(self, client: int, ask: Ask) -> None:
@@ -121,6 +124,22 @@ class Recorder:
     def passed(self, crossing: Crossing) -> None:
         """Take what a proxy is done with."""
         record = crossing.record()
+        known = self._known.get(id(record))
+        way = known[1] if known is not None else self._way(record, crossing)
+        received_ns, sent_ns = crossing.received_ns, crossing.sent_ns
+        self.hops.append(
+            crossing.trace.number,
+            min(crossing.span, MAX_SPAN),
+            min(crossing.parent, MAX_SPAN),
+            received_ns,
+            crossing.ended_ns - received_ns,
+            sent_ns - received_ns if sent_ns >= 0 else -1,
+            crossing.waited_ns,
+            way,
+        )
+
+    def _way(self, record: Record, crossing: Crossing) -> int:
+        """Return the number of what a hop has in common with others."""
         proxy, direction = crossing.node.pod.ref, crossing.direction
         status = record.status
         if status is None:
@@ -141,14 +160,8 @@ class Recorder:
                 number(record.endpoint),
                 record.attempts,
             )
-        received_ns, sent_ns = crossing.received_ns, crossing.sent_ns
-        self.hops.append(
-            crossing.trace.number,
-            min(crossing.span, MAX_SPAN),
-            min(crossing.parent, MAX_SPAN),
-            received_ns,
-            crossing.ended_ns - received_ns,
-            sent_ns - received_ns if sent_ns >= 0 else -1,
-            crossing.waited_ns,
-            way,
-        )
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        # Proxies hand out one record for all that are equal.
+        self._known[id(record)] = record, way
+        return way

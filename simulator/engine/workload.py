@@ -26,16 +26,23 @@ if TYPE_CHECKING:
     from simulator.engine.world import World
 
 
+_MOST_KNOWN = 4096
+"""Requests whose calls are remembered; beyond it, all is forgotten."""
+
+
 class Replica:
     """One pod's workload."""
 
     __slots__ = (
+        "_alike",
         "_answers",
         "_busy",
         "_chances",
         "_headers",
         "_latency",
         "_line",
+        "_outgoing",
+        "_responses",
         "_script",
         "_turn",
         "_uniform",
@@ -58,6 +65,9 @@ class Replica:
             (one.share, *self._scripted(one, seed, i))
             for i, one in enumerate(behaviour.disturbances)
         ]
+        self._responses: dict[int, Response] = {}
+        self._outgoing: dict[tuple[int, int, int], tuple[Target, Request, Request]] = {}
+        self._alike: dict[Request, Request] = {}
         self._headers: Headers = (
             ("content-type", "application/json"),
             ("x-workload-pod", pod.ref),
@@ -91,8 +101,25 @@ class Replica:
         """Return the response to a request; to plain bytes, the pod's name."""
         if request is BYTES:
             return Response(status=status, headers=(), body=f"{self.pod.ref}\n")
-        body = self._body(request) if self.world.bodies else ""
-        return Response(status=status, headers=self._headers, body=body)
+        if self.world.bodies:
+            return Response(status=status, headers=self._headers, body=self._body(request))
+        found = self._responses.get(status)
+        if found is None:
+            found = self._responses[status] = Response(status=status, headers=self._headers)
+        return found
+
+    def outgoing(self, at: int, target: Target, request: Request) -> Request:
+        """Return the request of call number `at` that is made for another request."""
+        # One object for all that are equal: proxies know it again.
+        key = at, id(target), id(request)
+        known = self._outgoing.get(key)
+        if known is None:
+            if len(self._outgoing) >= _MOST_KNOWN:
+                self._outgoing.clear()
+                self._alike.clear()
+            made = _outgoing(self.behaviour.calls[at], target, request)
+            known = self._outgoing[key] = target, request, self._alike.setdefault(made, made)
+        return known[2]
 
     def _begin(self, work: Work) -> None:
         self.occupy()
@@ -173,10 +200,10 @@ class Work:
         replica = self._replica
         calls = replica.behaviour.calls
         if self._calls < len(calls):
-            call = calls[self._calls]
+            at = self._calls
             self._calls += 1
-            target = replica.world.target(replica.pod, call.url)
-            request = _outgoing(call, target, self._request)
+            target = replica.world.target(replica.pod, calls[at].url)
+            request = replica.outgoing(at, target, self._request)
             replica.world.send(replica.pod, target, request, self, self._trace)
         elif self._due_ns is not None:
             self._wait(self._due_ns)

@@ -9,6 +9,7 @@ then and goes on by itself, so that nothing is decided in two places.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from simulator.envoy.access_log import Record
@@ -16,10 +17,11 @@ from simulator.envoy.balance import Host
 from simulator.envoy.cluster import Discovery
 from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response
 from simulator.envoy.draws import Draws
-from simulator.envoy.header_map import first
+from simulator.envoy.header_map import first, replaced
 from simulator.envoy.outlier import Result, status_of
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request_id import uuid
+from simulator.envoy.router import SERVICE_TIME
 from simulator.envoy.stream import VIA_UPSTREAM, Stream
 from simulator.envoy.timeout import MILLISECOND
 from simulator.envoy.unread import unread
@@ -42,22 +44,39 @@ class Chance(Draws, Protocol):
 
 
 class Answers:
-    """What becomes of one response, by how many milliseconds it took."""
+    """What becomes of responses that are alike, whenever they come."""
 
-    __slots__ = ("by_ms", "response", "status")
+    __slots__ = ("_by_ms", "_told", "finish", "status")
 
-    def __init__(self, response: Response) -> None:
-        self.response = response
+    def __init__(self, response: Response, *, told: bool) -> None:
+        """`told` says whether the client is told how long the endpoint took."""
         self.status = status_of(response.status, first(response.headers, "grpc-status"))
         """What it counts as."""
-        self.by_ms: dict[int, Finish] = {}
+        self.finish: Finish | None = None
+        """How one of them ended, if it did so at once."""
+        self._told = told
+        self._by_ms: dict[int, Finish] = {}
+
+    def after(self, ms: int) -> Finish | None:
+        """Return the end of a request whose response took so long; None: it is not known."""
+        finish = self._by_ms.get(ms)
+        if finish is None and self.finish is not None:
+            if len(self._by_ms) >= MOST_KNOWN:
+                self._by_ms.clear()
+            finish = self._by_ms[ms] = self._timed(self.finish, ms) if self._told else self.finish
+        return finish
+
+    def _timed(self, finish: Finish, ms: int) -> Finish:
+        assert finish.response is not None, "it ends with a response"
+        headers = replaced(finish.response.headers, SERVICE_TIME, str(ms))
+        return replace(finish, response=replace(finish.response, headers=headers))
 
 
 class Course:
     """What a proxy does with all requests of one shape, up to the response of the first attempt."""
 
-    __slots__ = ("_answers", "_like", "_records", "_stream", "attempts", "context", "fixed",
-                 "gives_id", "priority", "timeout_ns", "upstream")  # fmt: skip
+    __slots__ = ("_answers", "_like", "_records", "_stream", "_tells", "attempts", "context",
+                 "fixed", "gives_id", "priority", "timeout_ns", "upstream")  # fmt: skip
 
     def __init__(self, stream: Stream, *, has_id: bool, gives_id: bool) -> None:
         """`stream` is one that has made its first attempt; its id is nobody else's if `has_id`."""
@@ -74,11 +93,12 @@ class Course:
         if self.upstream.cluster.type is Discovery.ORIGINAL_DST:
             self.fixed = router.sending.host
         self.attempts: dict[Host, Attempt] = {}
+        self._tells = router.tells_time
         self._stream = stream.twin(router.passing.draws)
         if has_id:
             passing = self._stream.routed.passing
             passing.request = unread(passing.request)
-        self._answers: dict[int, Answers] = {}
+        self._answers: dict[int, tuple[Response, Answers]] = {}
         self._like: dict[Response, Answers] = {}
         self._records: dict[tuple[Host, int], Record] = {}
 
@@ -89,15 +109,20 @@ class Course:
     def answers(self, response: Response) -> Answers:
         """Return what is known of a response's way back."""
         # Workloads and other proxies mostly hand out one object for responses that are equal.
-        found = self._answers.get(id(response))
-        if found is not None:
-            return found
-        found = self._like.get(response)
+        known = self._answers.get(id(response))
+        if known is not None:
+            return known[1]
+        if len(self._answers) >= MOST_KNOWN:
+            self._answers.clear()
+            self._like.clear()
+        like = response
+        if self._tells and first(response.headers, SERVICE_TIME) is not None:
+            # Here it will be another one.
+            like = replace(response, headers=replaced(response.headers, SERVICE_TIME, ""))
+        found = self._like.get(like)
         if found is None:
-            if len(self._like) >= MOST_KNOWN:
-                self._like.clear()
-                self._answers.clear()
-            found = self._like[response] = self._answers[id(response)] = Answers(response)
+            found = self._like[like] = Answers(response, told=self._tells)
+        self._answers[id(response)] = response, found
         return found
 
     def record(self, host: Host, status: int) -> Record:
@@ -159,9 +184,9 @@ class Running:
         course = self._course
         answers = course.answers(response)
         ms = (now - self._begun_ns) // MILLISECOND
-        finish = answers.by_ms.get(ms)
+        finish = answers.after(ms)
         if finish is None:
-            return self._learn(now, answers, ms)
+            return self._learn(now, answers, response)
         upstream = course.upstream
         if upstream.health is not None:
             upstream.heed(self._host, response, now)
@@ -237,16 +262,16 @@ class Running:
             self._course.attempts[host] = command
         return command
 
-    def _learn(self, now: int, answers: Answers, ms: int) -> Command | None:
+    def _learn(self, now: int, answers: Answers, response: Response) -> Command | None:
         """Have the stream take a response, and remember what that came to."""
         full = self._sent()
-        command = full.on_response(now, answers.response)
+        command = full.on_response(now, response)
         if (
             isinstance(command, Finish)
             and command.response is not None
             and not command.flags
             and command.details == VIA_UPSTREAM
         ):
-            answers.by_ms[ms] = command
+            answers.finish = command
             self._course.remember(self._host, command.response.status, full.record())
         return command

@@ -113,8 +113,8 @@ class Courses:
 def is_steady(chain: HttpChain, table: RouteTable, match: RouteMatch) -> bool:
     """Say whether requests like the one that was routed so are all sent on in the same way."""
     return (
-        not (chain.names_request_id or chain.always_set_request_id_in_response)
-        and not table.names_request_id
+        not (chain.names_unread or chain.always_set_request_id_in_response)
+        and not table.names_unread
         and leaves_nothing_to_chance(match)
         and filter_chain.is_steady(chain.filters, match)
     )

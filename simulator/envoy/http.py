@@ -79,8 +79,8 @@ class HttpChain:
     client_cert_details: frozenset[str] = frozenset()
     """What `x-forwarded-client-cert` tells besides the hash: `subject`, `uri`, `dns`."""
     via: str = ""
-    names_request_id: bool = False
-    """Whether a filter may look at requests' ids."""
+    names_unread: bool = False
+    """Whether a filter may look at what differs from request to request."""
     underscores: Underscores = Underscores.ALLOW
     """`common_http_protocol_options.headers_with_underscores_action`"""
     access_logs: tuple[AccessLog, ...] = ()

@@ -216,8 +216,8 @@ class RouteTable:
     request_headers: Mutations = NO_MUTATIONS
     response_headers: Mutations = NO_MUTATIONS
     internal_only_headers: tuple[str, ...] = ()
-    names_request_id: bool = False
-    """Whether anything in it may look at requests' ids."""
+    names_unread: bool = False
+    """Whether it may look at what differs from request to request."""
     per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
     known: dict[tuple[str, str], Any] = dataclasses.field(

@@ -33,6 +33,7 @@ from simulator.envoy.timeout import MILLISECOND, Timeouts
 from simulator.envoy.upstream import Upstream
 from simulator.envoy.upstream_request import UpstreamRequest
 
+SERVICE_TIME = "x-envoy-upstream-service-time"
 _ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
 
 
@@ -171,6 +172,11 @@ class Router:
             reasons.attempt(self.attempts, upstream, host, trail or [])
         self.sending = UpstreamRequest(upstream, host, upstream.pool(host, match.route.priority))
         return self._connected(now, self.sending, self.sending.connect(self._downstream))
+
+    @property
+    def tells_time(self) -> bool:
+        """Say whether the client is told how long the endpoint took."""
+        return not self._options.suppress_envoy_headers
 
     def twin(self, passing: Passing, downstream: Downstream) -> Router:
         """Return a router that is about to make the first attempt that this one has made."""
@@ -337,7 +343,7 @@ class Router:
         headers = response.headers
         if not self._options.suppress_envoy_headers:
             spent_ms = (now - self._complete_at) // MILLISECOND
-            headers = replaced(headers, "x-envoy-upstream-service-time", str(spent_ms))
+            headers = replaced(headers, SERVICE_TIME, str(spent_ms))
         headers = (*headers, *self.choice.set_cookies)
         return self._downstream.forward(
             Response(status=response.status, headers=headers, body=response.body)

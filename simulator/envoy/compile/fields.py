@@ -13,7 +13,7 @@ from simulator.envoy.rejected import Scope
 from simulator.envoy.token_bucket import Bucket
 
 _DENOMINATORS = (100, 10_000, 1_000_000)
-_REQUEST_ID = re.compile(rb"request[-.]id", re.IGNORECASE)
+_UNREAD = re.compile(rb"request[-.]id|upstream-service-time", re.IGNORECASE)
 _HEADER_BAD = re.compile(r"[\0\n\r]")
 
 
@@ -27,9 +27,9 @@ def optional_ns(message: Any, name: str) -> int | None:  # noqa: ANN401 - protob
     return nanoseconds(getattr(message, name)) if message.HasField(name) else None
 
 
-def names_request_id(*messages: Any) -> bool:  # noqa: ANN401 - protobuf
-    """Say whether messages speak of `x-request-id`, in whatever way."""
-    return any(_REQUEST_ID.search(one.SerializeToString()) for one in messages)
+def names_unread(*messages: Any) -> bool:  # noqa: ANN401 - protobuf
+    """Say whether messages may look at a request's id, or at how long an endpoint took."""
+    return any(_UNREAD.search(one.SerializeToString()) for one in messages)
 
 
 def fraction(percent: Any, scope: Scope) -> tuple[int, int]:  # noqa: ANN401 - protobuf

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.envoy.compile.access_log import access_logs
-from simulator.envoy.compile.fields import names_request_id, optional_ns
+from simulator.envoy.compile.fields import names_unread, optional_ns
 from simulator.envoy.compile.filters import filter_config
 from simulator.envoy.compile.routes import route_table
 from simulator.envoy.filters.rbac_config import RbacConfig
@@ -86,7 +86,7 @@ def http_chain(
             not message.HasField("generate_request_id") or message.generate_request_id.value
         ),
         preserve_external_request_id=bool(message.preserve_external_request_id),
-        names_request_id=names_request_id(*message.http_filters),
+        names_unread=names_unread(*message.http_filters),
         always_set_request_id_in_response=bool(message.always_set_request_id_in_response),
         use_remote_address=bool(message.use_remote_address.value),
         skip_xff_append=bool(message.skip_xff_append),

@@ -24,7 +24,7 @@ from simulator.envoy.compile.actions import (
     stream_duration,
     weighted_clusters,
 )
-from simulator.envoy.compile.fields import names_request_id, optional_ns
+from simulator.envoy.compile.fields import names_unread, optional_ns
 from simulator.envoy.compile.filters import per_filter
 from simulator.envoy.compile.match_tree import match_tree
 from simulator.envoy.compile.matchers import conditions, header_matcher, path_matcher
@@ -113,7 +113,7 @@ def route_table(message: Any, scope: Scope) -> RouteTable:  # noqa: ANN401 - pro
         request_headers=mutations(message, "request", scope),
         response_headers=mutations(message, "response", scope),
         internal_only_headers=tuple(name.lower() for name in message.internal_only_headers),
-        names_request_id=names_request_id(message),
+        names_unread=names_unread(message),
         per_filter=per_filter(message.typed_per_filter_config, scope),
         diagnostics=tuple(scope.found),
     )
