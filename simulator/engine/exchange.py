@@ -333,7 +333,7 @@ class Passage:
         copies = self.node.proxy.copies
         while copies:
             self._copy(copies.popleft())
-        if self.node.proxy.turns:
+        if self.node.proxy.turns or self.node.proxy.connects:
             self.node.settle()
 
     def told(self, response: Response | None) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from simulator.config.scenario import Behaviour, Port, ScenarioFile, Spoken
 from simulator.engine.control_plane import Surroundings
+from simulator.engine.dialling import Dialling
 from simulator.engine.draws import ProxyChance, Sampler, integers, sampler
 from simulator.engine.exchange import Crossing, Passage, Trace
 from simulator.engine.health import Checks
@@ -66,7 +67,7 @@ class ProxyNode:
     def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
         self.world = world
         self.pod = pod
-        self.proxy = Proxy(config, pod.ref, address=pod.ip)
+        self.proxy = Proxy(config, pod.ref, address=pod.ip, connecting=True)
         self.chance = ProxyChance(seed, f"proxy {pod.ref}")
         self.queued: dict[Stream, Passage] = {}
         """Requests that wait for a connection."""
@@ -110,15 +111,19 @@ class ProxyNode:
         return found
 
     def settle(self) -> None:
-        """Tell those whose waiting for a connection has ended."""
+        """Make the connections that are asked for, and tell those whose waiting has ended."""
         if self._settling:
             # Whoever is at it already tells them too: a turn must not nest in another.
             return
         self._settling = True
-        turns = self.proxy.turns
-        while turns:
-            turn = turns.popleft()
-            self.queued.pop(turn.waiter).turn(turn.outcome)
+        turns, connects = self.proxy.turns, self.proxy.connects
+        assert connects is not None, "the world makes the connections"
+        while turns or connects:
+            while connects:
+                Dialling(self, connects.popleft()).start()
+            if turns:
+                turn = turns.popleft()
+                self.queued.pop(turn.waiter).turn(turn.outcome)
         self._settling = False
 
     def is_own(self, address: str) -> bool:
@@ -313,7 +318,9 @@ class World(Surroundings):
         connection = Connection(
             address=address, port=port, listener_port=INBOUND_PORT if pod.sidecar else None
         )
-        return isinstance(self.node(pod).accept(connection, explain=False), Accepted)
+        found = self.node(pod).accept(connection, explain=False)
+        # Where no filter chain suits, the connection is closed, but not refused.
+        return isinstance(found, Accepted) or found.stage != "listener"
 
     def identity_of(self, address: str) -> str | None:
         """Return the identity of the proxy at a pod's address."""

@@ -9,7 +9,8 @@ tells the stream what happened by calling the event of that name, with the time:
 - `Attempt`: send `request` to `endpoint` and arm the attempt's own timer; then call
   `on_response`, `on_reset` or `on_per_try_timeout`.
 - `Queued`: wait for what the proxy's `turns` say of this stream, then call `on_turn`; the
-  route's timer counts from here, too.
+  route's timer counts from here, too. Connections that the proxy's `connects` ask for are to
+  be made.
 - `Finish`: answer the client, cancel all that is under way; call nothing more.
 
 A command may leave `Copy`s in the proxy's `copies`: requests to be sent beside it, each
@@ -87,7 +88,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """Wait for a connection; a circuit breaker forbids to make one more."""
+    """Wait for a connection: one is being made, or a circuit breaker forbids to make one more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

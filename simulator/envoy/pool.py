@@ -2,12 +2,14 @@
 
 A request takes a connection that is ready. Where there is none, it waits until one is
 made, which the cluster's `max_connections` may forbid; how many may wait is limited too.
-Whoever waits is told later: each pool writes into the `turns` of its proxy.
+Whoever waits is told later: each pool writes into the `turns` of its proxy. The proxy's
+driver makes the connections that pools write into `connects`; where there is no such line,
+each is made at once.
 
-Models    Cluster.circuit_breakers, max_requests_per_connection, max_concurrent_streams
+Models    Cluster.{circuit_breakers, connect_timeout}, max_requests_per_connection,
+          max_concurrent_streams
 Follows   envoy/source/common/conn_pool/conn_pool_base.cc, common/http/{http1,http2}/conn_pool.cc
-Leaves    preconnecting, idle time-outs, the time that connecting takes
-          (docs/fidelity.md#connection-set-up)
+Leaves    preconnecting, idle time-outs (docs/fidelity.md#connection-pool)
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from simulator.envoy.balance import Host
+from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset
 from simulator.envoy.resources import Resources
 
@@ -45,7 +48,7 @@ class Overflow:
 class Client:
     """One connection."""
 
-    __slots__ = ("closed", "left", "ready", "streams")
+    __slots__ = ("closed", "connecting", "left", "ready", "streams")
 
     def __init__(self, lifetime: int) -> None:
         self.streams = 0
@@ -54,6 +57,7 @@ class Client:
         """How many more requests it may carry."""
         self.ready = False
         """Whether it can take another request."""
+        self.connecting = False
         self.closed = False
 
 
@@ -65,12 +69,33 @@ class Turn(Generic[Waiter]):
     outcome: Client | Overflow | Reset
 
 
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A connection to be made; its maker calls `done` or `fail`."""
+
+    pool: Pool[Any]
+    client: Client
+    endpoint: Endpoint
+    timeout_ns: int
+    """How long making it may take; then it has failed with `CONNECTION_TIMEOUT`."""
+    tls: bool
+
+    def done(self) -> None:
+        """Take it: those who wait may have their turn."""
+        self.pool.connected(self.client)
+
+    def fail(self, reason: Reset) -> None:
+        """Give it up, and with it everyone who waits."""
+        self.pool.give_up(self.client, reason)
+
+
 class Pool(Generic[Waiter]):
     """The connections to one host in one routing priority."""
 
     __slots__ = (
-        "_concurrent", "_draining", "_host", "_lifetime", "_open", "_pending", "_ready",
-        "_resources", "_turns",
+        "_coming", "_concurrent", "_connect_timeout_ns", "_connects", "_draining", "_host",
+        "_lifetime", "_open", "_pending", "_ready", "_resources", "_tls",
+        "_turns",
     )  # fmt: skip
 
     def __init__(
@@ -81,8 +106,14 @@ class Pool(Generic[Waiter]):
         *,
         concurrent: int = 1,
         lifetime: int = UNLIMITED,
+        connects: deque[Connect] | None = None,
+        connect_timeout_ns: int = 0,
+        tls: bool = False,
     ) -> None:
-        """`concurrent` requests share a connection (HTTP/1.1: 1), `lifetime` in all."""
+        """`concurrent` requests share a connection (HTTP/1.1: 1), `lifetime` in all.
+
+        `connects` is told which are to be made; without it, they are there at once.
+        """
         self._host = host
         self._resources = resources
         self._turns = turns
@@ -91,6 +122,11 @@ class Pool(Generic[Waiter]):
         self._ready: list[Client] = []
         """Those that can take another request; the last one was used last."""
         self._open = 0
+        self._coming = 0
+        """How many requests the connections can take that are being made."""
+        self._connects = connects
+        self._connect_timeout_ns = connect_timeout_ns
+        self._tls = tls
         self._pending: deque[Waiter] = deque()
         self._draining = False
 
@@ -101,12 +137,18 @@ class Pool(Generic[Waiter]):
         resources = self._resources
         if resources.pending >= resources.limits.max_pending_requests:
             return Overflow(Limit.PENDING, resources.pending)
-        if self._may_open():
+        if self._connects is None and self._may_open():
             self._connect()
             return self._attach()
         self._pending.append(waiter)
         resources.pending += 1
+        self._provide()
         return None
+
+    @property
+    def full(self) -> bool:
+        """Say whether more wait than can be served by the connections that are being made."""
+        return len(self._pending) > self._coming
 
     def take(self) -> Client | None:
         """Return a connection for a request; `None`: not at once, and nothing has changed."""
@@ -115,7 +157,8 @@ class Pool(Generic[Waiter]):
         if resources.requests >= limits.max_requests:
             return None
         if not self._ready:
-            if resources.pending >= limits.max_pending_requests or not self._may_open():
+            made_at_once = self._connects is None and self._may_open()
+            if not made_at_once or resources.pending >= limits.max_pending_requests:
                 return None
             self._connect()
         return self._use()
@@ -150,6 +193,21 @@ class Pool(Generic[Waiter]):
             self._fail(failure)
         self._serve()
 
+    def connected(self, client: Client) -> None:
+        """Take a connection that was made."""
+        if self._arrive(client):
+            client.ready = True
+            self._ready.append(client)
+            self._serve()
+            if self._draining and client.streams == 0:
+                self._close(client)
+
+    def give_up(self, client: Client, reason: Reset) -> None:
+        """Take the failure of a connection: one failed connect fails everyone who waits."""
+        if self._arrive(client):
+            self._close(client)
+            self._fail(reason)
+
     def drain(self) -> None:
         """Close what is idle, and the rest once it is: the host is gone."""
         self._draining = True
@@ -168,8 +226,31 @@ class Pool(Generic[Waiter]):
         client = Client(self._lifetime)
         self._open += 1
         self._resources.connections += 1
-        client.ready = True
-        self._ready.append(client)
+        if self._connects is None:
+            client.ready = True
+            self._ready.append(client)
+            return
+        client.connecting = True
+        self._coming += min(self._concurrent, self._lifetime)
+        self._connects.append(
+            Connect(self, client, self._host.endpoint, self._connect_timeout_ns, self._tls)
+        )
+
+    def _arrive(self, client: Client) -> bool:
+        """Note that a connection is no longer being made; say whether it is still wanted."""
+        if client.connecting:
+            client.connecting = False
+            self._coming -= min(self._concurrent, self._lifetime)
+        return not client.closed
+
+    def _provide(self) -> None:
+        """Have connections made for those who wait, as far as they are not on their way."""
+        if self._connects is None:
+            if self._may_open():
+                self._connect()
+            return
+        while self.full and self._may_open():
+            self._connect()
 
     def _close(self, client: Client) -> None:
         if client.closed:
@@ -203,13 +284,13 @@ class Pool(Generic[Waiter]):
         """Give connections to those who wait, first come, first served."""
         while self._pending:
             if not self._ready:
-                if not self._may_open():
+                self._provide()
+                if not self._ready:
                     return
-                self._connect()
             self._turn(self._attach())
 
     def _fail(self, reason: Reset) -> None:
-        """One failed connect fails everyone who waits."""
+        """Fail everyone who waits."""
         while self._pending:
             self._turn(reason)
 

@@ -21,7 +21,7 @@ from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.listener import accept as accept_connection
 from simulator.envoy.network_filters import Connections
-from simulator.envoy.pool import Turn
+from simulator.envoy.pool import Connect, Turn
 from simulator.envoy.request import Request
 from simulator.envoy.session import Session
 from simulator.envoy.stream import Stream
@@ -33,8 +33,15 @@ class Proxy:
     """One Envoy. It decides; whoever drives it waits, sends and draws."""
 
     def __init__(
-        self, config: Config, name: str, *, epoch_ns: int = EPOCH_NS, address: str = ""
+        self,
+        config: Config,
+        name: str,
+        *,
+        epoch_ns: int = EPOCH_NS,
+        address: str = "",
+        connecting: bool = False,
     ) -> None:
+        """`connecting`: whoever drives it makes its connections; else they are there at once."""
         self.name = name
         """`POD.NAMESPACE`"""
         self.address = address
@@ -42,6 +49,8 @@ class Proxy:
         self.config = config
         self.turns: deque[Turn[Stream]] = deque()
         """Streams whose waiting for a connection has ended; to be emptied after each event."""
+        self.connects: deque[Connect] | None = deque() if connecting else None
+        """Connections to be made, where that is its driver's affair; to be emptied likewise."""
         self.upstreams: dict[str, Upstream] = {}
         """By cluster name, with what is under way to each."""
         self._lasting = Lasting(epoch_ns, address)
@@ -64,7 +73,9 @@ class Proxy:
         for name, cluster in config.clusters.items():
             known = self.upstreams.get(name)
             if known is None or not _same_cluster(known.cluster, cluster):
-                self.upstreams[name] = Upstream(cluster, self.turns, now, self._home)
+                self.upstreams[name] = Upstream(
+                    cluster, self.turns, now, home=self._home, connects=self.connects
+                )
             elif known.cluster is not cluster:
                 known.update(cluster, now)
         self.config = config

@@ -280,7 +280,7 @@ class Router:
                 reasons.overflow(upstream.cluster, outcome, limits)
             return self._after_reset(now, Reset.OVERFLOW, "")
         if outcome is None:
-            if reasons is not None:
+            if reasons is not None and sending.held_up:
                 reasons.queued(upstream.cluster, match.route.priority)
             return Queued()
         sending.report(now, self.passing.draws, Result.CONNECTED)

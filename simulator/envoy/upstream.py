@@ -20,7 +20,7 @@ from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import first
 from simulator.envoy.health import IMMEDIATE_FAILURE, Checker
 from simulator.envoy.outlier import Detector
-from simulator.envoy.pool import UNLIMITED, Pool, Turn
+from simulator.envoy.pool import UNLIMITED, Connect, Pool, Turn
 from simulator.envoy.request import Request
 from simulator.envoy.resources import Resources
 
@@ -29,8 +29,8 @@ class Upstream:
     """One cluster of one proxy, with its state."""
 
     __slots__ = (
-        "_due_ns", "_high", "_home", "_pools", "_refreshed_ns", "_turns", "_usual", "balancer",
-        "cluster", "health", "hosts", "outliers", "used",
+        "_connects", "_due_ns", "_high", "_home", "_pools", "_refreshed_ns", "_turns", "_usual",
+        "balancer", "cluster", "health", "hosts", "outliers", "used",
     )  # fmt: skip
 
     def __init__(
@@ -38,12 +38,18 @@ class Upstream:
         cluster: Cluster,
         turns: deque[Turn[Any]] | None = None,
         now: int = 0,
+        *,
         home: Home | None = None,
+        connects: deque[Connect] | None = None,
     ) -> None:
-        """`turns` is told whose waiting for a connection has ended; `home` is the proxy's."""
+        """`turns` is told whose waiting for a connection has ended; `home` is the proxy's.
+
+        `connects` is told which connections are to be made; without it, they are there at once.
+        """
         self._home = home
         self.cluster = cluster
         self._turns: deque[Turn[Any]] = deque() if turns is None else turns
+        self._connects = connects
         self._pools: dict[tuple[Host, str], Pool[Any]] = {}
         self.hosts: dict[str, Host] = {}
         self._usual = Resources(cluster.thresholds)
@@ -206,5 +212,8 @@ class Upstream:
                 self._turns,
                 concurrent=cluster.max_concurrent_streams if cluster.http2 else 1,
                 lifetime=cluster.max_requests_per_connection or UNLIMITED,
+                connects=self._connects,
+                connect_timeout_ns=cluster.connect_timeout_ns,
+                tls=cluster.tls(host.endpoint) is not None,
             )
         return found

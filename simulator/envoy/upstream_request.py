@@ -42,6 +42,11 @@ class UpstreamRequest:
             self.client = outcome
         return outcome
 
+    @property
+    def held_up(self) -> bool:
+        """Say whether a circuit breaker keeps it from a connection of its own."""
+        return self._pool.full
+
     def report(self, now: int, draws: Draws, result: Result, status: int | None = None) -> None:
         """Tell outlier detection, if there is any, what became of it."""
         outliers = self.upstream.outliers

@@ -81,8 +81,10 @@ def test_every_request_and_every_attempt_ends_just_once(
     assert numbers == list(range(len(numbers)))
     assert (seen.requests["duration_ns"] >= 0).all()
     assert (seen.hops["duration_ns"] >= 0).all()
-    # Each attempt arrives at one proxy, also when nobody waits for it any more.
-    assert outbound["attempts"].sum() == len(inbound)
+    # Each attempt arrives at one proxy, also when nobody waits for it any more; but for the
+    # last one of a request that timed out while a connection was being made for it.
+    lost = outbound["attempts"].sum() - len(inbound)
+    assert 0 <= lost <= (outbound["status"] == 504).sum()
     # Each request that reaches the workload of `a` makes one call, whatever became of it.
     callers = [seen.names.index(name) for name in ("a-0.default",) if name in seen.names]
     assert len(outbound[np.isin(outbound["proxy"], callers)]) == len(

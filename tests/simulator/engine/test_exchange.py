@@ -16,6 +16,8 @@ from tests.support.mesh import deployment, istio, scenario, service
 
 MS = 1_000_000
 NETWORK = {"latency": "1ms"}
+TCP, TLS = 2, 4
+"""How many ms a connection takes to be made, without and with a handshake."""
 CLIENT = deployment("client", "client")
 
 
@@ -42,9 +44,9 @@ def test_a_request_takes_two_journeys_and_the_work() -> None:
         )
     )
 
-    assert (seen.status, seen.duration_ns) == (200, 7 * MS)
+    assert (seen.status, seen.duration_ns) == (200, (TLS + 2 + 5) * MS)
     assert ways(seen) == [
-        ("client-0.default", "outbound", 200, 7),
+        ("client-0.default", "outbound", 200, TLS + 7),
         ("a-0.default", "inbound", 200, 5),
     ]
 
@@ -67,13 +69,13 @@ def test_calls_follow_the_own_work_one_after_the_other() -> None:
         )
     )
 
-    assert seen.duration_ns == (2 + 5 + 12 + 22) * MS
+    assert seen.duration_ns == (TLS + 2 + 5 + TLS + 12 + TLS + 22) * MS
     assert ways(seen) == [
-        ("client-0.default", "outbound", 200, 41),
-        ("a-0.default", "inbound", 200, 39),
-        ("a-0.default", "outbound", 200, 12),
+        ("client-0.default", "outbound", 200, 53),
+        ("a-0.default", "inbound", 200, 47),
+        ("a-0.default", "outbound", 200, TLS + 12),
         ("b-0.default", "inbound", 200, 10),
-        ("a-0.default", "outbound", 200, 22),
+        ("a-0.default", "outbound", 200, TLS + 22),
         ("c-0.default", "inbound", 200, 20),
     ]
 
@@ -149,8 +151,8 @@ def test_a_request_without_an_answer_in_time_is_given_up_and_the_work_goes_on() 
     # The server's proxy learns of it a journey later; its workload still makes its call.
     assert ways(seen) == [
         ("client-0.default", "outbound", 504, 10),
-        ("a-0.default", "inbound", None, 10),
-        ("a-0.default", "outbound", 200, 2),
+        ("a-0.default", "inbound", None, 10 - TLS),
+        ("a-0.default", "outbound", 200, TLS + 2),
         ("b-0.default", "inbound", 200, 0),
     ]
     assert seen.hops[1].response_flags == ("DC",)
@@ -177,7 +179,7 @@ def test_a_pod_without_a_proxy_is_reached_directly() -> None:
     world = scenario(service("a"), deployment("a", "a", sidecar=False), CLIENT, network=NETWORK)
     seen = send(world)
 
-    assert ways(seen) == [("client-0.default", "outbound", 200, 2)]
+    assert ways(seen) == [("client-0.default", "outbound", 200, TCP + 2)]
 
 
 def test_a_client_without_a_proxy_has_none_of_its_own() -> None:
@@ -264,9 +266,9 @@ def test_a_copy_reaches_its_workload_and_keeps_nobody_waiting() -> None:
         )
     )
 
-    assert (seen.status, seen.duration_ns) == (200, 7 * MS)
+    assert (seen.status, seen.duration_ns) == (200, (TLS + 7) * MS)
     assert ways(seen) == [
-        ("client-0.default", "outbound", 200, 7),
+        ("client-0.default", "outbound", 200, TLS + 7),
         ("a-0.default", "inbound", 200, 5),
         ("b-0.default", "inbound", 200, 1000),
     ]

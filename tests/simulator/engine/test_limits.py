@@ -47,8 +47,9 @@ def test_who_gets_no_connection_and_may_not_wait_is_refused() -> None:
     # One request is served and one waits; a third that comes meanwhile is refused.
     assert tight.flags["UO"] > 1000
     assert set(tight.statuses) == {"200", "503"}
-    assert "UO" not in wide.flags
-    assert set(wide.statuses) == {"200"}
+    # There is room for all, once the connections are made: until then just one may wait.
+    assert wide.flags.get("UO", 0) <= 4
+    assert wide.statuses["200"] > 10_000
 
 
 def test_a_version_that_fails_is_left_out() -> None:

@@ -69,13 +69,23 @@ def proxy(
     *,
     epoch_ns: int = EPOCH_NS,
     address: str = "",
+    connecting: bool = False,
 ) -> Proxy:
-    """Return a proxy of one listener, from Envoy's JSON form."""
+    """Return a proxy of one listener, from Envoy's JSON form.
+
+    `connecting`: whoever drives it makes its connections.
+    """
     resources = Resources(
         listeners=(parse(listener, "envoy.config.listener.v3.Listener"),),
         clusters=tuple(parse(each, "envoy.config.cluster.v3.Cluster") for each in clusters),
     )
-    return Proxy(compile_resources(resources), "test.default", epoch_ns=epoch_ns, address=address)
+    return Proxy(
+        compile_resources(resources),
+        "test.default",
+        epoch_ns=epoch_ns,
+        address=address,
+        connecting=connecting,
+    )
 
 
 def streamed(

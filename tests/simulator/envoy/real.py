@@ -28,6 +28,7 @@ LOG_FIELDS = {
     "host": "%UPSTREAM_HOST%",
     "route": "%ROUTE_NAME%",
     "hosts": "%UPSTREAM_HOSTS_ATTEMPTED%",
+    "duration": "%DURATION%",
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simulator.envoy.balance import Host
 from simulator.envoy.cluster import Endpoint, Thresholds
 from simulator.envoy.commands import Reset
-from simulator.envoy.pool import UNLIMITED, Client, Limit, Overflow, Pool, Turn
+from simulator.envoy.pool import UNLIMITED, Client, Connect, Limit, Overflow, Pool, Turn
 from simulator.envoy.resources import Resources
 
 
@@ -18,14 +18,17 @@ class World:
     """Pools to some hosts, with the limits of one cluster."""
 
     def __init__(self, hosts: int = 1, *, lifetime: int = UNLIMITED, concurrent: int = 1,
-                 **limits: Any) -> None:  # fmt: skip
+                 connecting: bool = False, **limits: Any) -> None:  # fmt: skip
         self.resources = Resources(Thresholds(**limits))
         self.turns: deque[Turn[str]] = deque()
+        self.connects: deque[Connect] = deque()
+        connects = self.connects if connecting else None
         self.hosts = [Host(Endpoint(address=f"10.0.0.{n}", port=1)) for n in range(hosts)]
         self.pools: list[Pool[str]] = [
-            Pool(host, self.resources, self.turns, concurrent=concurrent, lifetime=lifetime)
+            Pool(host, self.resources, self.turns, concurrent=concurrent, lifetime=lifetime,
+                 connects=connects)
             for host in self.hosts
-        ]
+        ]  # fmt: skip
 
     def told(self) -> list[tuple[str, Any]]:
         out = [(turn.waiter, turn.outcome) for turn in self.turns]
@@ -80,7 +83,7 @@ def test_who_finds_no_connection_waits_first_come_first_served() -> None:
         ),
     ],
 )
-def test_a_circuit_breaker_refuses(limits: dict[str, int], limit: Limit) -> None:
+def test_a_circuit_breaker_refuses(limits: dict[str, Any], limit: Limit) -> None:
     world = World(**limits)
     (pool,) = world.pools
     if limit is Limit.PENDING:
@@ -214,7 +217,7 @@ LIMITS = st.fixed_dictionaries(
     lifetime=st.sampled_from([1, 2, UNLIMITED]),
 )
 def test_nothing_is_lost_and_no_limit_is_passed(
-    events: list[tuple[int, str, int]], limits: dict[str, int], concurrent: int, lifetime: int
+    events: list[tuple[int, str, int]], limits: dict[str, Any], concurrent: int, lifetime: int
 ) -> None:
     world = World(2, concurrent=concurrent, lifetime=lifetime, **limits)
     resources = world.resources
@@ -248,3 +251,75 @@ def test_nothing_is_lost_and_no_limit_is_passed(
         assert resources.connections <= limits["max_connections"] + (
             1 if limits["max_connections"] else 2
         )
+
+
+def test_a_connection_is_made_for_each_who_waits() -> None:
+    world = World(connecting=True)
+    (pool,) = world.pools
+
+    assert [pool.request("a"), pool.request("b")] == [None, None]
+    first, second = world.connects
+    second.done()
+    assert [waiter for waiter, _ in world.told()] == ["a"]
+    first.done()
+    assert [waiter for waiter, _ in world.told()] == ["b"]
+
+
+def test_one_connection_is_made_for_all_whom_it_can_take() -> None:
+    world = World(connecting=True, concurrent=2)
+    (pool,) = world.pools
+    for waiter in "abc":
+        pool.request(waiter)
+
+    first, _ = world.connects
+    first.done()
+    assert [waiter for waiter, _ in world.told()] == ["a", "b"]
+    assert world.resources.pending == 1
+
+
+def test_a_failed_connection_fails_all_who_wait() -> None:
+    world = World(connecting=True)
+    (pool,) = world.pools
+    pool.request("a")
+    pool.request("b")
+
+    first, second = world.connects
+    first.fail(Reset.CONNECTION_TIMEOUT)
+    assert world.told() == [("a", Reset.CONNECTION_TIMEOUT), ("b", Reset.CONNECTION_TIMEOUT)]
+    second.done()
+    assert world.told() == []
+    assert isinstance(pool.request("c"), Client)
+
+
+def test_a_connection_that_nobody_waits_for_any_more_is_kept() -> None:
+    world = World(connecting=True)
+    (pool,) = world.pools
+    pool.request("a")
+    pool.cancel("a")
+
+    world.connects.popleft().done()
+    assert isinstance(pool.request("b"), Client)
+    assert (world.resources.connections, world.resources.pending) == (1, 0)
+
+
+def test_a_connection_to_a_host_that_is_gone_is_closed_after_its_last_request() -> None:
+    world = World(connecting=True)
+    (pool,) = world.pools
+    pool.request("a")
+    pool.drain()
+
+    world.connects.popleft().done()
+    ((_, outcome),) = world.told()
+    pool.end(client(outcome))
+    assert world.resources.connections == 0
+
+
+def test_more_connections_are_made_only_as_far_as_they_may() -> None:
+    world = World(connecting=True, max_connections=1)
+    (pool,) = world.pools
+    pool.request("a")
+
+    assert not pool.full
+    pool.request("b")
+    assert pool.full
+    assert len(world.connects) == 1
