@@ -13,7 +13,7 @@ from simulator.envoy.commands import Reset
 from simulator.envoy.pool import Connect
 
 if TYPE_CHECKING:
-    from simulator.engine.world import ProxyNode
+    from simulator.engine.proxy_node import ProxyNode
 
 
 class Dialling:

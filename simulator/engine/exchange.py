@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from simulator.engine.entrance import Entrance, Way
 from simulator.engine.kernel import Timer
 from simulator.engine.network import Answer, Delivery, Failure, Local, Sender, deliver
-from simulator.engine.opening import HTTP1, HTTP2, Opening, of_http
+from simulator.engine.opening import of_http
 from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.commands import (
     Attempt,
@@ -40,7 +41,7 @@ from simulator.istiod.registry import Pod
 from simulator.observe.explain import Node
 
 if TYPE_CHECKING:
-    from simulator.engine.world import ProxyNode
+    from simulator.engine.proxy_node import ProxyNode
 
 CONNECTION_REFUSED = "delayed connect error: Connection refused"
 """What a socket says when nothing listens."""
@@ -182,22 +183,17 @@ class Passage:
     """
 
     __slots__ = ("_attempt_timer", "_delivery", "_own_id", "_question", "_route_timer", "_sender",
-                 "accepted", "connection", "direction", "ended_ns", "finish", "node", "parent",
-                 "protocol", "received_ns", "secured", "sent_ns", "span", "stream", "trace",
-                 "waited_ns")  # fmt: skip
+                 "_way", "ended_ns", "entrance", "finish", "node", "parent", "received_ns",
+                 "sent_ns", "span", "stream", "trace", "waited_ns")  # fmt: skip
 
     def __init__(
         self,
-        node: ProxyNode,
-        direction: str,
-        accepted: Accepted,
+        entrance: Entrance,
         sender: Sender | None,
         trace: Trace,
-        speaks: str = HTTP1,
         original: Passage | None = None,
     ) -> None:
         """`original` is the one that this is a copy of; it has no sender."""
-        self.protocol: str | None = "HTTP/2" if speaks == HTTP2 else "HTTP/1.1"
         self._sender = sender
         self._delivery: Delivery | Local | None = None
         self._question: Question | None = None
@@ -205,51 +201,71 @@ class Passage:
         self._attempt_timer: Timer | None = None
         self._own_id: str | None = None
         """That of a request that is sent on as if nobody had looked at it."""
-        self.node = node
-        self.direction = direction
-        """`outbound`, `inbound` or `gateway`"""
-        self.accepted = accepted
+        self._way: Way | None = None
+        self.entrance = entrance
+        self.node = node = entrance.node
         self.trace = trace
         self.received_ns: int = node.world.agenda._now  # noqa: SLF001 - a property costs a call
         self.ended_ns = -1
         self.finish: Finish | None = None
-        self.secured: Hello | None = None
         self.span: int = trace.span() if original is None else original.span
         self.parent = sender.span if sender is not None else self.span
         self.sent_ns = -1
         self.waited_ns = 0
 
-    def start(self, connection: Connection, request: Request) -> None:
+    def start(self, request: Request) -> None:
         """Take the request."""
-        node, trace = self.node, self.trace
-        self.connection = connection
-        assert self.accepted.http is not None, "only HTTP passes as a stream"
+        node, trace, entrance = self.node, self.trace, self.entrance
         if trace.plain and self._sender is not None:
-            courses = node.courses(self.accepted.http, connection)
-            self.stream, command = courses.start(
+            self.stream, command = entrance.courses.start(
                 self.received_ns, request, node.chance, self._sender
             )
             if isinstance(self.stream, Stream):
                 self._own_id = own_id(request, self.stream)
             self._obey(command)
             return
+        assert entrance.accepted.http is not None, "only HTTP passes as a stream"
         playback = trace.playback
         self.stream = node.proxy.stream(
-            self.accepted.http,
+            entrance.accepted.http,
             request,
             node.chance.begin(),
             explain=trace.explain,
-            forced=playback.claim(node.pod, self.direction) if playback else None,
-            connection=connection,
+            forced=playback.claim(node.pod, entrance.direction) if playback else None,
+            connection=entrance.connection,
         )
         self._obey(self.stream.start(self.received_ns))
+
+    @property
+    def direction(self) -> str:
+        """Return `outbound`, `inbound` or `gateway`."""
+        return self.entrance.direction
+
+    @property
+    def accepted(self) -> Accepted:
+        """Return where its connection ended."""
+        return self.entrance.accepted
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection that it came on."""
+        return self.entrance.connection
+
+    @property
+    def protocol(self) -> str:
+        """Return what is spoken on it."""
+        return self.entrance.protocol
+
+    @property
+    def secured(self) -> Hello | None:
+        """Return how the connection that it went on by was opened; None: in plain text."""
+        return self._way.secured if self._way is not None else None
 
     def _copy(self, copy: Copy) -> None:
         """Send a copy of the request on a way of its own."""
         node = self.node
         assert self.accepted.http is not None, "only HTTP is copied"
-        passage = Passage(node, self.direction, self.accepted, None, self.trace, original=self)
-        passage.connection = self.connection
+        passage = Passage(self.entrance, None, self.trace, original=self)
         passage.stream = node.proxy.copy(copy, self.accepted.http.router, node.chance.begin())
         passage._own_id = self._own_id
         passage._obey(passage.stream.start(passage.received_ns))
@@ -350,18 +366,24 @@ class Passage:
             self._attempt_timer = agenda.timers(attempt.per_try_timeout_ns).start(
                 self._time_out_attempt
             )
-        self.secured = self.node.greet(attempt.tls, attempt.alpn, attempt.request.authority)
-        opening = self._opening(attempt.cluster)
-        place = self.node, self.direction, attempt.endpoint
+        way = self._way = self._known_way(attempt) or self._find_way(attempt)
         request = attempt.request if self._own_id is None else unread(attempt.request)
-        self._delivery = deliver(self, *place, request, self.trace, opening)
+        self._delivery = deliver(self, self.node, way, request, self.trace)
         self._delivery.send()
 
-    def _opening(self, name: str) -> Opening:
-        """Return how the connection to a cluster's endpoint begins."""
-        cluster = self.node.proxy.upstreams[name].cluster
+    def _known_way(self, attempt: Attempt) -> Way | None:
+        return self.node.ways.get(id(attempt)) if self.stream.full is None else None
+
+    def _find_way(self, attempt: Attempt) -> Way:
+        node = self.node
+        secured = node.greet(attempt.tls, attempt.alpn, attempt.request.authority)
+        cluster = node.proxy.upstreams[attempt.cluster].cluster
         http2 = cluster.http2 or (cluster.as_client and self.protocol == "HTTP/2")
-        return of_http(self.secured, http2=http2)
+        opening = of_http(secured, http2=http2)
+        way = node.way(self.direction, attempt.endpoint, opening, secured, attempt)
+        if self.stream.full is None:
+            node.ways[id(attempt)] = way
+        return way
 
     def _start_route_timer(self) -> None:
         if self._route_timer is None and self.stream.timeout_ns:
@@ -425,9 +447,9 @@ class Question:
         self.span = passage.span
         timers = node.world.agenda.timers(call.timeout_ns) if call.timeout_ns else None
         self._timer = timers.start(self._expire) if timers is not None else None
-        place = node, passage.direction, call.endpoint
         hello = node.greet(node.proxy.upstreams[call.cluster].cluster.tls(call.endpoint))
-        self._delivery = deliver(self, *place, call.request, passage.trace, of_http(hello))
+        way = node.way(passage.direction, call.endpoint, of_http(hello))
+        self._delivery = deliver(self, node, way, call.request, passage.trace)
 
     @property
     def request_id(self) -> str:

@@ -21,7 +21,7 @@ from simulator.envoy.upstream import Upstream
 
 if TYPE_CHECKING:
     from simulator.engine.kernel import Timer
-    from simulator.engine.world import ProxyNode
+    from simulator.engine.proxy_node import ProxyNode
 
 _NOBODYS = -1
 """The number of the request that causes a check: none does."""
@@ -124,7 +124,8 @@ class _Check:
             return _Knock(node, (endpoint.address, endpoint.port), self._end)
         direction = "inbound" if node.is_own(endpoint.address) else "outbound"
         hello = node.greet(self._upstream.cluster.tls(endpoint))
-        return deliver(self, node, direction, endpoint, request, Trace(_NOBODYS), of_http(hello))
+        way = node.way(direction, endpoint, of_http(hello))
+        return deliver(self, node, way, request, Trace(_NOBODYS))
 
     def answer(self, answer: Answer) -> None:
         """Take what came of it."""

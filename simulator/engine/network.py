@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from simulator.engine.opening import PLAIN, Opening
-from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.request import Request
 from simulator.envoy.transport import NOT_TLS
-from simulator.istiod.registry import Pod
 
 if TYPE_CHECKING:
+    from simulator.engine.entrance import Way
     from simulator.engine.exchange import Trace
-    from simulator.engine.world import ProxyNode, World
+    from simulator.engine.proxy_node import ProxyNode
+    from simulator.engine.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,25 +74,15 @@ class Receiver(Protocol):
 class Delivery:
     """A request on the network to an address, and its answer on the way back."""
 
-    __slots__ = ("_abandoned", "_answered", "_opening", "_place", "_receiver", "_request",
-                 "_sender", "_source", "_trace", "_way", "_world", "span")  # fmt: skip
+    __slots__ = ("_abandoned", "_answered", "_receiver", "_request", "_sender", "_trace", "_way",
+                 "_world", "span")  # fmt: skip
 
     def __init__(
-        self,
-        world: World,
-        sender: Sender,
-        source: Pod | None,
-        place: tuple[str, int],
-        request: Request,
-        trace: Trace,
-        opening: Opening = PLAIN,
+        self, world: World, sender: Sender, way: Way, request: Request, trace: Trace
     ) -> None:
         self._world = world
-        self._opening = opening
         self._sender = sender
-        self._source = source
-        self._way = world.link(source).one_way
-        self._place = place
+        self._way = way
         self._request = request
         self._trace = trace
         self._receiver: Receiver | None = None
@@ -108,13 +97,13 @@ class Delivery:
 
     def send(self) -> None:
         """Set off."""
-        self._world.agenda.call_after(self._way(), self._arrive)
+        self._world.agenda.call_after(self._way.one_way(), self._arrive)
 
     def answer(self, answer: Answer) -> None:
         """Carry an answer back, unless nobody waits for it."""
         self._answered = True
         if not self._abandoned:
-            self._world.agenda.call_after(self._way(), self._return, answer)
+            self._world.agenda.call_after(self._way.one_way(), self._return, answer)
 
     def queued(self, waited_ns: int) -> None:
         """Ignore what the sender, far away, cannot know."""
@@ -123,12 +112,10 @@ class Delivery:
         """Give it up: the receiver learns of it when the news has crossed the network."""
         self._abandoned = True
         if self._receiver is not None and not self._answered:
-            self._world.agenda.call_after(self._way(), self._cut)
+            self._world.agenda.call_after(self._way.one_way(), self._cut)
 
     def _arrive(self, _: object) -> None:
-        self._receiver = self._world.receive(
-            self._place, self._source, self._request, self, self._trace, self._opening
-        )
+        self._receiver = self._world.receive(self._way, self._request, self, self._trace)
         if self._abandoned and not self._answered:
             self._cut()
 
@@ -144,26 +131,19 @@ class Delivery:
 class Local:
     """A request handed to the workload beside the proxy, without a network between."""
 
-    __slots__ = ("_abandoned", "_node", "_opening", "_place", "_receiver", "_request", "_sender",
-                 "_trace", "span")  # fmt: skip
+    __slots__ = ("_abandoned", "_receiver", "_request", "_sender", "_trace", "_way", "_world",
+                 "span")  # fmt: skip
 
     def __init__(
-        self,
-        sender: Sender,
-        node: ProxyNode,
-        place: tuple[str, int],
-        request: Request,
-        trace: Trace,
-        opening: Opening = PLAIN,
+        self, world: World, sender: Sender, way: Way, request: Request, trace: Trace
     ) -> None:
+        self._world = world
         self._sender = sender
-        self._abandoned = False
-        self._opening = opening
-        self._node = node
-        self._place = place
+        self._way = way
         self._request = request
         self._trace = trace
         self._receiver: Receiver | None = None
+        self._abandoned = False
         self.span = sender.span
 
     @property
@@ -173,9 +153,7 @@ class Local:
 
     def send(self) -> None:
         """Hand the request over; the answer may come at once."""
-        node = self._node
-        work = node.pod, self._place, self._request, self, self._trace, self._opening
-        self._receiver = node.world.work(*work)
+        self._receiver = self._world.hand_over(self._way, self._request, self, self._trace)
 
     def answer(self, answer: Answer) -> None:
         """Hand the answer over, unless nobody waits for it."""
@@ -195,16 +173,8 @@ class Local:
 
 
 def deliver(
-    sender: Sender,
-    node: ProxyNode,
-    direction: str,
-    endpoint: Endpoint,
-    request: Request,
-    trace: Trace,
-    opening: Opening,
+    sender: Sender, node: ProxyNode, way: Way, request: Request, trace: Trace
 ) -> Delivery | Local:
-    """Return how a request gets from a proxy to an endpoint; `send` sets it off."""
-    place = endpoint.address, endpoint.port
-    if direction == "inbound" and node.is_own(endpoint.address):
-        return Local(sender, node, place, request, trace, opening)
-    return Delivery(node.world, sender, node.pod, place, request, trace, opening)
+    """Return a proxy's request on its way; `send` sets it off."""
+    carry = Local if way.is_local else Delivery
+    return carry(node.world, sender, way, request, trace)

@@ -9,8 +9,9 @@ from simulator.engine import client as clients
 from simulator.engine.ask import Ask
 from simulator.engine.exchange import Crossing, Playback, Trace
 from simulator.engine.opening import BYTES
+from simulator.engine.proxy_node import ProxyNode
 from simulator.engine.resolve import OUTSIDE
-from simulator.engine.world import ProxyNode, World
+from simulator.engine.world import World
 from simulator.envoy.access_log import Record, written
 from simulator.envoy.access_log import node as log_node
 from simulator.envoy.commands import Response

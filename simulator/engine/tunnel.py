@@ -19,7 +19,7 @@ from simulator.envoy.transport import Hello
 from simulator.observe.explain import Node
 
 if TYPE_CHECKING:
-    from simulator.engine.world import ProxyNode
+    from simulator.engine.proxy_node import ProxyNode
 
 
 class Tunnel:
@@ -80,11 +80,11 @@ class Tunnel:
             self._leave(Reset.CONNECTION_TERMINATION)
             return
         self.sent_ns = self.node.world.agenda.now
-        place = self.node, self.direction, endpoint
         self.secured = self.node.greet(self._session.tls)
         # TLS that does not end here goes on as it came.
         opening = self._opening.secured(self.secured) if self.secured else self._opening
-        self._delivery = deliver(self, *place, self._request, self.trace, opening)
+        way = self.node.way(self.direction, endpoint, opening, self.secured)
+        self._delivery = deliver(self, self.node, way, self._request, self.trace)
         self._delivery.send()
 
     def answer(self, answer: Answer) -> None:

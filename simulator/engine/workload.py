@@ -161,11 +161,11 @@ def _outgoing(call: Call, target: Target, request: Request) -> Request:
 class Work:
     """One request at a workload: its own work, then its calls, then the answer."""
 
-    __slots__ = ("_calls", "_client", "_due_ns", "_replica", "_request", "_trace", "arrived_ns",
-                 "span", "status")  # fmt: skip
+    __slots__ = ("_calls", "_client", "_due_ns", "_request", "_trace", "arrived_ns",
+                 "replica", "span", "status")  # fmt: skip
 
     def __init__(self, replica: Replica, request: Request, client: Sender, trace: Trace) -> None:
-        self._replica = replica
+        self.replica = replica
         self._request = request
         self._client = client
         self._trace = trace
@@ -182,7 +182,7 @@ class Work:
 
     def begun(self) -> None:
         """Leave the line."""
-        waited_ns = self._replica.world.agenda.now - self.arrived_ns
+        waited_ns = self.replica.world.agenda.now - self.arrived_ns
         if waited_ns:
             self._client.queued(waited_ns)
 
@@ -191,13 +191,13 @@ class Work:
 
     def worked(self, _: object = None) -> None:
         """Go on with the calls: the work itself is done."""
-        if self._replica.behaviour.holds == "work":
-            self._replica.release()
+        if self.replica.behaviour.holds == "work":
+            self.replica.release()
         self.answer(None)
 
     def answer(self, _: object) -> None:
         """Take a call's answer; whatever it is, the next call follows."""
-        replica = self._replica
+        replica = self.replica
         calls = replica.behaviour.calls
         if self._calls < len(calls):
             at = self._calls
@@ -213,19 +213,19 @@ class Work:
 
     def play(self, status: int, due_ns: int | None) -> None:
         """Answer `status` at a time (`None`: never), whatever the behaviour says."""
-        self._replica.occupy()
+        self.replica.occupy()
         self.status = status
         self._due_ns = due_ns
         self.answer(None)
 
     def _wait(self, due_ns: int) -> None:
-        agenda = self._replica.world.agenda
+        agenda = self.replica.world.agenda
         if due_ns > agenda.now:
             agenda.call_at(due_ns, self._finish)
         else:
             self._finish()
 
     def _finish(self, _: object = None) -> None:
-        if self._replica.behaviour.holds == "request":
-            self._replica.release()
-        self._client.answer(self._replica.answer(self.status, self._request))
+        if self.replica.behaviour.holds == "request":
+            self.replica.release()
+        self._client.answer(self.replica.answer(self.status, self._request))

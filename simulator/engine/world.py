@@ -12,29 +12,24 @@ from typing import Protocol, TypeVar
 
 from simulator.config.scenario import Behaviour, Port, ScenarioFile, Spoken
 from simulator.engine.control_plane import Surroundings
-from simulator.engine.dialling import Dialling
-from simulator.engine.draws import ProxyChance, Sampler, integers, sampler
+from simulator.engine.draws import Sampler, integers, sampler
+from simulator.engine.entrance import Entrance, Way
 from simulator.engine.exchange import Crossing, Passage, Trace
-from simulator.engine.health import Checks
 from simulator.engine.kernel import Agenda
 from simulator.engine.network import PLAIN_ANSWER, Delivery, Failure, Receiver, Sender
 from simulator.engine.opening import PLAIN, Opening
 from simulator.engine.port import Silence, misunderstood
+from simulator.engine.proxy_node import ProxyNode
 from simulator.engine.resolve import INBOUND_PORT, OUTSIDE, Place, Target, behind, resolve
 from simulator.engine.tunnel import Tunnel
 from simulator.engine.workload import Replica, Work
 from simulator.envoy.commands import Reset
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
-from simulator.envoy.courses import Courses
-from simulator.envoy.http import HttpChain
 from simulator.envoy.listener import Accepted, Miss
-from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
-from simulator.envoy.stream import Stream
-from simulator.envoy.tls import Certificate, spiffe
-from simulator.envoy.transport import CUT_OFF, ClientTls, Hello, admits, hello, refusal
-from simulator.istiod.authn.clients import identity
+from simulator.envoy.tls import spiffe
+from simulator.envoy.transport import CUT_OFF, Hello, admits, refusal
 from simulator.istiod.registry import Mesh, Pod
 
 MAX_UNDER_WAY = 100_000
@@ -56,79 +51,6 @@ class Observer(Protocol):
     def passed(self, crossing: Crossing) -> None:
         """Take what a proxy is done with."""
         ...
-
-
-class ProxyNode:
-    """One pod's proxy in a world."""
-
-    __slots__ = ("_accepted", "_courses", "_settling", "certificate", "chance", "checks", "pod",
-                 "proxy", "queued", "world")  # fmt: skip
-
-    def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
-        self.world = world
-        self.pod = pod
-        self.proxy = Proxy(config, pod.ref, address=pod.ip, connecting=True)
-        self.chance = ProxyChance(seed, f"proxy {pod.ref}")
-        self.queued: dict[Stream, Passage] = {}
-        """Requests that wait for a connection."""
-        self._settling = False
-        self.certificate = Certificate(uri_sans=(identity(world.mesh, pod),))
-        """What it shows, whatever the secret is called."""
-        self._accepted: dict[Connection, Accepted | Miss] = {}
-        self.checks = Checks(self)
-        self._courses: dict[Connection, Courses] = {}
-
-    def greet(
-        self, tls: ClientTls | None, alpn: tuple[str, ...] = (), host: str = ""
-    ) -> Hello | None:
-        """Return how it opens a connection; None: in plain text."""
-        if tls is None:
-            return None
-        return hello(tls, self.certificate if tls.certificate else None, alpn, host)
-
-    def accept(self, connection: Connection, *, explain: bool) -> Accepted | Miss:
-        """Return where a connection ends; the same each time, so it is looked for once."""
-        if explain:
-            return self.proxy.accept(connection, explain=True)
-        found = self._accepted.get(connection)
-        if found is None:
-            found = self._accepted[connection] = self.proxy.accept(connection)
-        return found
-
-    def update(self, config: Config) -> None:
-        """Take a new configuration; what is under way goes on as it began."""
-        self.proxy.update(config, self.world.agenda.now)
-        self._accepted.clear()
-        self._courses.clear()
-        self.checks.begin()
-        self.settle()
-
-    def courses(self, chain: HttpChain, connection: Connection) -> Courses:
-        """Return what is known of the requests on a connection."""
-        found = self._courses.get(connection)
-        if found is None:
-            found = self._courses[connection] = Courses(self.proxy, chain, connection)
-        return found
-
-    def settle(self) -> None:
-        """Make the connections that are asked for, and tell those whose waiting has ended."""
-        if self._settling:
-            # Whoever is at it already tells them too: a turn must not nest in another.
-            return
-        self._settling = True
-        turns, connects = self.proxy.turns, self.proxy.connects
-        assert connects is not None, "the world makes the connections"
-        while turns or connects:
-            while connects:
-                Dialling(self, connects.popleft()).start()
-            if turns:
-                turn = turns.popleft()
-                self.queued.pop(turn.waiter).turn(turn.outcome)
-        self._settling = False
-
-    def is_own(self, address: str) -> bool:
-        """Say whether an address is the pod's, as its inbound clusters name it."""
-        return address == self.pod.ip or address.startswith("127.")
 
 
 class Link:
@@ -188,12 +110,16 @@ class World(Surroundings):
         self.mesh = mesh
         self._pods |= {pod.ip: pod for pod in mesh.pods}
         self._targets.clear()
+        for node in self._nodes.values():
+            node.close()
         for changed in self._watchers:
             changed()
 
     def pod_gone(self, pod: Pod) -> None:
         """Take notice that nobody listens at a pod's address any more."""
         self._pods.pop(pod.ip, None)
+        if pod.ref in self._nodes:
+            self._nodes[pod.ref].close()
 
     def configured(self, pod: Pod, config: Config) -> None:
         """Give a proxy a new configuration."""
@@ -234,33 +160,38 @@ class World(Surroundings):
         """Send a client's request; `sender` is told what comes of it, if anything does."""
         if target.connections:
             assert client is not None, "only pods have proxies"
-            connection = self.link(client).pick(target.connections)
+            node, connection = self.node(client), self.link(client).pick(target.connections)
+            usual = trace.plain and opening is PLAIN
+            known = node.entered(connection) if usual else None
+            if known is not None:
+                self._pass(known, request, sender, trace)
+                return
             if opening is not PLAIN:
                 connection = _opened(connection, opening)
-            self._enter(self.node(client), "outbound", connection, request, sender, trace, opening)
+            entered = self._enter(node, "outbound", connection, request, sender, trace, opening)
+            if usual and isinstance(entered, Passage):
+                node.note(connection, entered.entrance)
         elif target.addresses:
             place = self.link(client).pick(target.addresses)
-            Delivery(self, sender, client, place, request, trace, opening).send()
+            way = Way(client, self.link(client).one_way, place, opening)
+            Delivery(self, sender, way, request, trace).send()
         else:
             sender.answer(Reset.LOCAL_CONNECTION_FAILURE)
 
-    def receive(
-        self,
-        place: Place,
-        source: Pod | None,
-        request: Request,
-        sender: Sender,
-        trace: Trace,
-        opening: Opening = PLAIN,
-    ) -> Receiver | None:
+    def receive(self, way: Way, request: Request, sender: Sender, trace: Trace) -> Receiver | None:
         """Take a request that has crossed the network; return who has it now, if anyone."""
-        address, port = self._forwarded(place, source)
+        known = way.entrance
+        if known is not None and known.is_open and trace.plain:
+            return self._pass(known, request, sender, trace)
+        source, opening = way.source, way.opening
+        place = self._forwarded(way.place, source)
+        address, port = place
         pod = self._pods.get(address)
         if pod is None:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
             return None
         if not (pod.sidecar or pod.gateway):
-            return self.work(pod, (address, port), request, sender, trace, opening)
+            return self.work(pod, place, request, sender, trace, opening)
         node, hello = self.node(pod), opening.hello
         connection = Connection(
             address=address,
@@ -275,7 +206,26 @@ class World(Surroundings):
             silent=opening.quiet,
         )
         direction = "inbound" if pod.sidecar else "gateway"
-        return self._enter(node, direction, connection, request, sender, trace, opening)
+        entered = self._enter(node, direction, connection, request, sender, trace, opening)
+        # Where kube-proxy draws, the next request may end elsewhere.
+        if place is way.place and isinstance(entered, Passage):
+            way.entrance = entered.entrance
+        return entered
+
+    def hand_over(
+        self, way: Way, request: Request, sender: Sender, trace: Trace
+    ) -> Receiver | None:
+        """Hand a request to the workload beside a proxy; return who has it now, if anyone."""
+        replica = way.replica
+        if replica is not None and trace.plain:
+            work = Work(replica, request, sender, trace)
+            replica.take(work)
+            return work
+        assert way.source is not None, "a proxy has a pod"
+        taken = self.work(way.source, way.place, request, sender, trace, way.opening)
+        if isinstance(taken, Work):
+            way.replica = taken.replica
+        return taken
 
     def work(
         self,
@@ -397,18 +347,28 @@ class World(Surroundings):
             return None
         if accepted.http is not None and rest.silent:
             return None  # each waits for the other to speak
+        if accepted.http is not None:
+            entrance = node.entrance(direction, connection, accepted, rest.speaks)
+            return self._pass(entrance, request, sender, trace)
+        self._count()
+        tunnel = Tunnel(node, direction, accepted, sender, trace, rest)
+        if trace.crossings is not None:
+            trace.crossings.append(tunnel)
+        tunnel.start(connection, request)
+        return tunnel
+
+    def _pass(self, entrance: Entrance, request: Request, sender: Sender, trace: Trace) -> Passage:
+        self._count()
+        passage = Passage(entrance, sender, trace)
+        if trace.crossings is not None:
+            trace.crossings.append(passage)
+        passage.start(request)
+        return passage
+
+    def _count(self) -> None:
         self._under_way += 1
         if self._under_way > MAX_UNDER_WAY:
             raise TooManyRequestsError
-        crossing: Tunnel | Passage
-        if accepted.http is None:
-            crossing = Tunnel(node, direction, accepted, sender, trace, rest)
-        else:
-            crossing = Passage(node, direction, accepted, sender, trace, rest.speaks)
-        if trace.crossings is not None:
-            trace.crossings.append(crossing)
-        crossing.start(connection, request)
-        return crossing
 
     def _forwarded(self, place: Place, source: Pod | None) -> Place:
         """Return the pod's place that kube-proxy makes of a service's; others as they are."""

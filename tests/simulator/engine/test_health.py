@@ -10,8 +10,9 @@ from simulator.config.scenario import Answer, Behaviour, Latency, Request, Scena
 from simulator.engine.ask import Ask, request_of
 from simulator.engine.exchange import Trace
 from simulator.engine.probe import probe
+from simulator.engine.proxy_node import ProxyNode
 from simulator.engine.standalone import Standalone
-from simulator.engine.world import ProxyNode, World
+from simulator.engine.world import World
 from tests.simulator.engine.test_standalone import cluster, listener
 
 SECOND = 1_000_000_000
