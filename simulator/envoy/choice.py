@@ -26,7 +26,16 @@ from simulator.envoy.upstream import Upstream
 class Choice:
     """What one request remembers from host to host."""
 
-    __slots__ = ("_connection", "_draws", "_forced", "_metadata", "_tried", "hashed", "missed")
+    __slots__ = (
+        "_connection",
+        "_draws",
+        "_forced",
+        "_metadata",
+        "_tried",
+        "hashed",
+        "missed",
+        "owner",
+    )
 
     def __init__(
         self, draws: Draws, connection: Connection | None, forced: tuple[str, ...] | None
@@ -40,7 +49,9 @@ class Choice:
         """The request's hash, where its cluster wants one and it has one."""
         self._metadata: Mapping[str, Any] | None = None
         self.missed = ""
-        """Why there was no host, where the cluster has subsets."""
+        """Why there was no host, where the cluster can say."""
+        self.owner: Upstream | None = None
+        """Whose the last host was, where the cluster is made of others."""
 
     def prepare(
         self, match: RouteMatch, upstream: Upstream, request: Request, info: StreamInfo
@@ -87,7 +98,7 @@ class Choice:
             return upstream.original_destination(self._connection, request, trail)
         context = self.context(now, retries)
         host = upstream.choose(self._draws, context, trail)
-        self.missed = context.missed
+        self.missed, self.owner = context.missed, context.owner
         return host
 
     def context(self, now: int, retries: RetryState | None = None) -> Context:
@@ -124,11 +135,12 @@ def _metadata(match: RouteMatch, info: StreamInfo) -> Mapping[str, Any]:
 def ask(now: int, question: Ask, upstreams: Mapping[str, Upstream], draws: Draws) -> Call | None:
     """Return the call that a filter's question becomes; `None` if nobody can be asked."""
     upstream = upstreams.get(question.cluster)
-    host = None if upstream is None else upstream.choose(draws, Context(now=now))
+    context = Context(now=now)
+    host = None if upstream is None else upstream.choose(draws, context)
     if host is None:
         return None
     return Call(
-        cluster=question.cluster,
+        cluster=context.owner.cluster.name if context.owner else question.cluster,
         endpoint=host.endpoint,
         request=question.request,
         timeout_ns=question.timeout_ns,

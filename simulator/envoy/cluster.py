@@ -38,6 +38,7 @@ class Discovery(StrEnum):
     LOGICAL_DNS = "LOGICAL_DNS"
     EDS = "EDS"
     ORIGINAL_DST = "ORIGINAL_DST"
+    AGGREGATE = "AGGREGATE"
 
 
 class Policy(StrEnum):
@@ -191,6 +192,8 @@ class Cluster:
     lb_policy: Policy = Policy.ROUND_ROBIN
     endpoints: tuple[Endpoint, ...] = ()
     """In the order of the assignment."""
+    members: tuple[str, ...] = ()
+    """The clusters that an AGGREGATE is made of, the preferred one first."""
     endpoints_kind: str = "clusters"
     """Where the endpoints stand: `clusters` (in the cluster) or `endpoints` (EDS)."""
     endpoints_resource: str = ""

@@ -99,7 +99,9 @@ class Courses:
     def _learn(self, shape: Shape, request: Request, stream: Stream, random: int) -> None:
         table = self._chain.route_table(self._config.routes)
         match = stream.routed.match
-        shape.is_steady = table is not None and is_steady(self._chain, table, match)
+        # Where one cluster is made of others, whose host it is changes with their health.
+        own = stream.routed.choice.owner is None
+        shape.is_steady = own and table is not None and is_steady(self._chain, table, match)
         if not shape.is_steady:
             return
         route = match.route

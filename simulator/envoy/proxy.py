@@ -74,7 +74,12 @@ class Proxy:
             known = self.upstreams.get(name)
             if known is None or not _same_cluster(known.cluster, cluster):
                 self.upstreams[name] = Upstream(
-                    cluster, self.turns, now, home=self._home, connects=self.connects
+                    cluster,
+                    self.turns,
+                    now,
+                    home=self._home,
+                    upstreams=self.upstreams,
+                    connects=self.connects,
                 )
             elif known.cluster is not cluster:
                 known.update(cluster, now)

@@ -162,6 +162,7 @@ class Router:
             if reasons is not None and upstream is not None:
                 reasons.no_host(upstream, self.choice.missed)
             return self._downstream.answer(503, "no healthy upstream", "UH", "no_healthy_upstream")
+        upstream = self.choice.owner or upstream
         if again:
             elapsed_ms = (now - self._complete_at) // MILLISECOND
             shown = None if self._options.suppress_envoy_headers else self._timeouts

@@ -54,6 +54,8 @@ class Session:
         self._forced = forced or NOTHING_FORCED
         self._cluster: str | None = None
         self._host: Host | None = None
+        self._owner: Upstream | None = None
+        """Whose host it is."""
         self._flags: tuple[str, ...] = ()
         self._attempts = 0
         self._entered = False
@@ -98,7 +100,7 @@ class Session:
     @property
     def tls(self) -> ClientTls | None:
         """Return how the endpoint is spoken to; None: as the client speaks."""
-        upstream = self._upstreams.get(self._cluster or "")
+        upstream = self._owner or self._upstreams.get(self._cluster or "")
         if upstream is None or self._host is None:
             return None
         return upstream.cluster.tls(self._host.endpoint)
@@ -222,4 +224,7 @@ class Session:
             return host
         if upstream.cluster.type is Discovery.ORIGINAL_DST:
             return upstream.original_destination(self._connection, BYTES, None)
-        return upstream.choose(self._draws, Context())
+        context = Context()
+        host = upstream.choose(self._draws, context)
+        self._owner = context.owner or upstream
+        return host

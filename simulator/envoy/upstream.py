@@ -9,9 +9,11 @@ Leaves    circuit breakers of one host (docs/fidelity.md#connection-pool)
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from simulator.envoy.aggregate import AggregateBalancer
 from simulator.envoy.balance import Balancer, Context, Home, Host, Pick, SubsetBalancer
 from simulator.envoy.cluster import Cluster, Discovery, Endpoint, Health, Policy
 from simulator.envoy.commands import Response
@@ -40,11 +42,13 @@ class Upstream:
         now: int = 0,
         *,
         home: Home | None = None,
+        upstreams: Mapping[str, Upstream] | None = None,
         connects: deque[Connect] | None = None,
     ) -> None:
-        """`turns` is told whose waiting for a connection has ended; `home` is the proxy's.
+        """`turns` is told whose waiting for a connection has ended.
 
-        `connects` is told which connections are to be made; without it, they are there at once.
+        `home` and `upstreams` are the proxy's. `connects` is told which connections are to be
+        made; without it, they are there at once.
         """
         self._home = home
         self.cluster = cluster
@@ -54,8 +58,10 @@ class Upstream:
         self.hosts: dict[str, Host] = {}
         self._usual = Resources(cluster.thresholds)
         self._high = Resources(cluster.high_thresholds)
-        self.balancer: Balancer | SubsetBalancer
-        if cluster.subsets is not None:
+        self.balancer: Balancer | SubsetBalancer | AggregateBalancer
+        if cluster.type is Discovery.AGGREGATE:
+            self.balancer = AggregateBalancer(cluster, upstreams or {})
+        elif cluster.subsets is not None:
             self.balancer = SubsetBalancer(cluster, cluster.subsets, self._elsewhere)
         else:
             self.balancer = Balancer(cluster, self._elsewhere)

@@ -70,13 +70,15 @@ class Balancer:
 
     __slots__ = (
         "_cluster", "_home", "_loads", "_localities", "_newest", "_plan", "_planned", "_seed",
-        "_sources", "_tables", "_total",
+        "_sources", "_tables", "_total", "census",
     )  # fmt: skip
 
     def __init__(self, cluster: Cluster, home: Home | None = None) -> None:
         """`home` says where the proxy is, where it knows others of its kind."""
         self._cluster = cluster
         self._home = home
+        self.census: tuple[tuple[Census, Census], ...] = ()
+        """How many hosts each priority has, as panic counts them, and as health does."""
         self._plan: Plan | None = None
         self._planned = -1
         """The change of `home` that the plan was made for."""
@@ -130,10 +132,12 @@ class Balancer:
                 trail[seen:] = [_tried_before(pick, left) for pick in trail[seen:]]
         return host
 
-    def standing(self, draws: Draws) -> tuple[int, Group]:
+    def standing(self, draws: Draws, context: Context = PLAIN) -> tuple[int, Group]:
         """Return the priority and the group of hosts that a draw falls on."""
         loads = self._loads
-        if len(loads.healthy) == 1 and loads.healthy[0] == 100:
+        if context.standing is not None:
+            priority, degraded = context.standing
+        elif len(loads.healthy) == 1 and loads.healthy[0] == 100:
             # Envoy draws here too; with one priority the number decides nothing.
             priority, degraded = 0, False
         else:
@@ -162,17 +166,16 @@ class Balancer:
 
     def _shared(self, members: list[list[Host]]) -> Loads:
         cluster = self._cluster
-        counts = [_census(group, weighted=False) for group in members]
-        weighted = cluster.weighted_priority_health
-        return share(
-            counts,
-            [_census(group, weighted=True) for group in members] if weighted else counts,
-            overprovisioning=cluster.overprovisioning,
-            panic_threshold=cluster.panic_threshold,
-        )
+        factor, weighted = cluster.overprovisioning, cluster.weighted_priority_health
+        counts = [_census(group, factor, weighted=False) for group in members]
+        weights = [_census(group, factor, weighted=True) for group in members]
+        if not weighted:
+            weights = counts
+        self.census = tuple(zip(counts, weights, strict=True))
+        return share(counts, weights, panic_threshold=cluster.panic_threshold)
 
     def _once(self, draws: Draws, context: Context, trail: list[Pick] | None) -> Host | None:
-        source, where = self._source(draws)
+        source, where = self._source(draws, context)
         if not source.hosts:
             return None
         seen = len(trail) if trail is not None else 0
@@ -206,9 +209,9 @@ class Balancer:
             trail.append(Pick(host=host, reason=reason, kept=True))
         return host
 
-    def _source(self, draws: Draws) -> tuple[_Source, str]:
+    def _source(self, draws: Draws, context: Context) -> tuple[_Source, str]:
         """Return the hosts that are chosen among, and where they are, if that was a choice."""
-        priority, group = self.standing(draws)
+        priority, group = self.standing(draws, context)
         if group is Group.ALL:
             failing = self._cluster.zone_aware.fail_traffic_on_panic
             return (_NOBODY if failing else self._sources[priority, group, None]), ""
@@ -256,7 +259,7 @@ class Balancer:
         self, value: int, attempt: int, context: Context, trail: list[Pick] | None
     ) -> Host | None:
         # The same hash chooses the priority, so that a client stays where it is.
-        priority, _ = self._loads.choose(value)
+        priority, _ = context.standing or self._loads.choose(value)
         host = self.table(priority).find(value, attempt)
         if host is not None and trail is not None:
             how = "drawn at random, as there is no hash" if context.hash is None else "of its hash"
@@ -361,7 +364,7 @@ def _is_new(host: Host) -> bool:
     return host.health is Health.HEALTHY
 
 
-def _census(hosts: Sequence[Host], *, weighted: bool) -> Census:
+def _census(hosts: Sequence[Host], factor: int, *, weighted: bool) -> Census:
     def size(*healths: Health) -> int:
         return sum(
             host.endpoint.weight if weighted else 1
@@ -369,4 +372,10 @@ def _census(hosts: Sequence[Host], *, weighted: bool) -> Census:
             if (host.health in healths if healths else host.counts)
         )
 
-    return Census(total=size(), healthy=size(Health.HEALTHY), degraded=size(Health.DEGRADED))
+    return Census(
+        total=size(),
+        healthy=size(Health.HEALTHY),
+        degraded=size(Health.DEGRADED),
+        hosts=len(hosts),
+        overprovisioning=factor,
+    )

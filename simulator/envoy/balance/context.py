@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.envoy.balance.host import Host
+
+if TYPE_CHECKING:
+    from simulator.envoy.upstream import Upstream
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +26,10 @@ class Context:
     """Hosts that are passed over as long as a pick is left."""
     metadata: Mapping[str, Any] | None = None
     """What the endpoint's metadata is to be, where the cluster has subsets."""
+    standing: tuple[int, bool] | None = None
+    """A priority that is chosen already, and whether its degraded hosts are meant."""
+    owner: Upstream | None = None
+    """The cluster whose host it is, where one cluster is made of others."""
     missed: str = ""
     """Why there is no host, where subsets can say."""
     picks: int = 1

@@ -17,8 +17,13 @@ class Census:
     """How many hosts one priority has, or how much they weigh."""
 
     total: int
+    """Of those that count."""
     healthy: int
     degraded: int
+    hosts: int = 0
+    """All of them."""
+    overprovisioning: int = 140
+    """How much more than its share a priority can take, in percent of its share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,6 @@ def share(
     counts: Sequence[Census],
     weights: Sequence[Census],
     *,
-    overprovisioning: int,
     panic_threshold: int,
 ) -> Loads:
     """Return the loads of the priorities, the first of which is preferred.
@@ -55,8 +59,8 @@ def share(
     `weights` decides about availability (it equals `counts` unless hosts' weights are
     asked to count), `counts` about panic.
     """
-    healthy = [_available(w.healthy, w.total, overprovisioning) for w in weights]
-    degraded = [_available(w.degraded, w.total, overprovisioning) for w in weights]
+    healthy = [_available(w, w.healthy) for w in weights]
+    degraded = [_available(w, w.degraded) for w in weights]
     available = min(100, sum(healthy) + sum(degraded))
     healthy_loads, degraded_loads = _distribute(healthy, degraded, available)
     if panic_threshold == 0 and available == 0:
@@ -74,8 +78,8 @@ def share(
     return Loads(healthy=tuple(healthy_loads), degraded=tuple(degraded_loads), panic=tuple(panic))
 
 
-def _available(part: int, total: int, overprovisioning: int) -> int:
-    return min(100, overprovisioning * part // total) if total else 0
+def _available(census: Census, part: int) -> int:
+    return min(100, census.overprovisioning * part // census.total) if census.total else 0
 
 
 def _share_pct(census: Census) -> float:

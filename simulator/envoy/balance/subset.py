@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from simulator.envoy.balance.balancer import Balancer, Pick
 from simulator.envoy.balance.context import Context
 from simulator.envoy.balance.host import Host
+from simulator.envoy.balance.priority import Census
 from simulator.envoy.balance.zone import Home
 from simulator.envoy.cluster import Cluster, Endpoint
 from simulator.envoy.draws import Draws
@@ -62,6 +63,11 @@ class SubsetBalancer:
         # Whatever happens to hosts, these two are there.
         self._members[_ANY] = list(cluster.endpoints)
         self._members[_DEFAULT] = [e for e in cluster.endpoints if self._is_default(e)]
+
+    @property
+    def census(self) -> tuple[tuple[Census, Census], ...]:
+        """Return how many hosts there are in each priority, whatever their subset."""
+        return self._balancer(_ANY).census
 
     def choose(
         self, draws: Draws, context: Context, trail: list[Pick] | None = None

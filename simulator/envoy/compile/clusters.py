@@ -29,6 +29,9 @@ from simulator.envoy.compile.transport import transports
 from simulator.envoy.rejected import Scope
 from simulator.envoy_api import name_of, unpack
 
+_AGGREGATE = "/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
+_CLUSTER_PROVIDED = 6
+
 
 def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # noqa: ANN401
     """Compile a Cluster, with the ClusterLoadAssignment of an EDS cluster.
@@ -51,6 +54,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
         source_address=message.upstream_bind_config.source_address.address,
         type=kind,
         endpoints=tuple(endpoints(source, scope.at(where) if where else scope)),
+        members=_members(message, scope),
         endpoints_kind="endpoints" if kind is Discovery.EDS else "clusters",
         endpoints_resource=source.cluster_name if kind is Discovery.EDS else message.name,
         locality_weights=locality_weights(source),
@@ -87,12 +91,34 @@ def _type(message: Any) -> Discovery:  # noqa: ANN401 - protobuf
         # The named extensions of the DNS clusters; others are told of as not simulated.
         name = message.cluster_type.name.rpartition(".")[2].upper()
         known = {"DNS": Discovery.STRICT_DNS, "EDS": Discovery.EDS}
+        if _aggregate(message) is not None:
+            return Discovery.AGGREGATE
         return known.get(name) or (
             Discovery(name) if name in Discovery.__members__ else Discovery.STATIC
         )
     return Discovery(
         message.DESCRIPTOR.enum_types_by_name["DiscoveryType"].values[message.type].name
     )
+
+
+def _aggregate(message: Any) -> Any | None:  # noqa: ANN401 - protobuf
+    """Return what an aggregate cluster is made of; `None` for any other kind."""
+    packed = message.cluster_type.typed_config
+    if not packed.type_url.endswith(_AGGREGATE):
+        return None
+    return unpack(packed)
+
+
+def _members(message: Any, scope: Scope) -> tuple[str, ...]:  # noqa: ANN401 - protobuf
+    config = _aggregate(message)
+    if config is None:
+        return ()
+    if message.lb_policy != _CLUSTER_PROVIDED and not message.HasField("load_balancing_policy"):
+        raise scope.reject(
+            f"cluster manager: cluster provided LB not specified but cluster '{message.name}' "
+            "provided one. Check cluster documentation."
+        )
+    return tuple(config.clusters)
 
 
 def _protocol(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - protobuf
@@ -235,4 +261,6 @@ _THRESHOLDS = """priority max_connections max_pending_requests max_requests max_
 
 def _is_known_type(message: Any) -> bool:  # noqa: ANN401 - protobuf
     name = message.cluster_type.name.rpartition(".")[2].upper()
-    return name in {"DNS", "EDS"} or name in Discovery.__members__
+    return (
+        _aggregate(message) is not None or name in {"DNS", "EDS"} or name in Discovery.__members__
+    )

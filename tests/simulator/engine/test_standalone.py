@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from simulator.config.scenario import Request
+from simulator.config.scenario import Answer, Behaviour, Request, ScenarioFile
+from simulator.engine.probe import probe
 from simulator.engine.standalone import CircleError, Standalone
+from simulator.engine.world import World
 from simulator.envoy.compile import Rejected
 from simulator.envoy_api import SchemaError
 from simulator.observe.explain import FieldRef
@@ -159,3 +161,40 @@ def test_a_network_filter_that_is_not_simulated_ends_the_connection() -> None:
 def test_what_envoy_would_refuse_is_refused(wrong: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         Standalone.of(wrong)
+
+
+def test_a_cluster_of_clusters_follows_their_health() -> None:
+    near, far = cluster("near", ("10.9.0.1", 80)), cluster("far", ("10.9.0.2", 80))
+    near["health_checks"] = [
+        {
+            "timeout": "1s",
+            "interval": "0.001s",
+            "no_traffic_interval": "0.001s",
+            "unhealthy_threshold": 1,
+            "healthy_threshold": 1,
+            "http_health_check": {"path": "/"},
+        }
+    ]
+    kind = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
+    both = {
+        "name": "both",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {
+            "name": "envoy.clusters.aggregate",
+            "typed_config": {"@type": kind, "clusters": ["near", "far"]},
+        },
+    }
+    static = {"listeners": [listener(10000, "both")], "clusters": [near, far, both]}
+    one = Standalone.of({"static_resources": static})
+    script = Behaviour(script=(*(Answer(status=200),) * 3, Answer(status=503)))
+    workloads = {"10.9.0.1.standalone": script}
+    world = World(one.mesh, ScenarioFile(workloads=workloads), lambda _: one.config, seed=1)
+
+    asked = [
+        probe(world, Request(url="http://h:10000/", via="envoy.standalone"), id="x", n=n)
+        for n in range(40)
+    ]
+
+    addresses = {each.upstream.address for each in asked if each.upstream}
+    assert addresses == {"10.9.0.1:80", "10.9.0.2:80"}
+    assert {each.cluster for each in asked} == {"both"}

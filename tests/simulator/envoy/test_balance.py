@@ -235,7 +235,7 @@ def test_loads(
 ) -> None:
     census = [Census(total=t, healthy=h, degraded=d) for t, h, d in counts]
 
-    loads = share(census, census, overprovisioning=140, panic_threshold=threshold)
+    loads = share(census, census, panic_threshold=threshold)
 
     assert (loads.healthy, loads.degraded, loads.panic) == (healthy, degraded, panic)
 
@@ -249,6 +249,6 @@ def test_loads(
 def test_loads_sum_up_to_a_hundred(parts: list[tuple[int, int, int]], threshold: int) -> None:
     census = [Census(total=h + d + u, healthy=h, degraded=d) for h, d, u in parts]
 
-    loads = share(census, census, overprovisioning=140, panic_threshold=threshold)
+    loads = share(census, census, panic_threshold=threshold)
 
     assert sum(loads.healthy) + sum(loads.degraded) == 100
