@@ -54,7 +54,6 @@ def cors_policy(message: Any, scope: Scope) -> CorsPolicy:  # noqa: ANN401 - pro
         allow_credentials filter_enabled allow_private_network_access
         forward_not_matching_preflights""",
     )
-    forward = message.forward_not_matching_preflights
     return CorsPolicy(
         field=scope.ref,
         origins=tuple(
@@ -65,13 +64,15 @@ def cors_policy(message: Any, scope: Scope) -> CorsPolicy:  # noqa: ANN401 - pro
         headers=message.allow_headers,
         exposed=message.expose_headers,
         max_age=message.max_age,
-        credentials=bool(message.allow_credentials.value),
-        private_network=bool(message.allow_private_network_access.value),
+        credentials=_told(message, "allow_credentials"),
+        private_network=_told(message, "allow_private_network_access"),
         enabled=runtime_fraction(message, "filter_enabled", 100, scope),
-        forward_not_matching=(
-            bool(forward.value) if message.HasField("forward_not_matching_preflights") else True
-        ),
+        forward_not_matching=_told(message, "forward_not_matching_preflights"),
     )
+
+
+def _told(message: Any, name: str) -> bool | None:  # noqa: ANN401 - protobuf
+    return bool(getattr(message, name).value) if message.HasField(name) else None
 
 
 def header_mutation(message: Any, scope: Scope) -> HeaderMutationConfig:  # noqa: ANN401

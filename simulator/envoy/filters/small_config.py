@@ -7,7 +7,7 @@ Models    envoy.extensions.filters.http.{buffer,cors,header_mutation,health_chec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.envoy.filters.fault_config import Fraction
@@ -40,14 +40,33 @@ class CorsPolicy:
     headers: str
     exposed: str
     max_age: str
-    credentials: bool
-    private_network: bool
+    credentials: bool | None
+    """None, here and below: another level may say."""
+    private_network: bool | None
     enabled: Fraction
-    forward_not_matching: bool
+    forward_not_matching: bool | None
+
+    def over(self, less: CorsPolicy) -> CorsPolicy:
+        """Return what holds of this policy and a less specific one: they agree field by field."""
+        return replace(
+            self,
+            origins=self.origins or less.origins,
+            methods=self.methods or less.methods,
+            headers=self.headers or less.headers,
+            exposed=self.exposed or less.exposed,
+            max_age=self.max_age or less.max_age,
+            credentials=_first(self.credentials, less.credentials),
+            private_network=_first(self.private_network, less.private_network),
+            forward_not_matching=_first(self.forward_not_matching, less.forward_not_matching),
+        )
 
     def allows(self, origin: str) -> bool:
         """Say whether pages of an origin may read the answer."""
         return any(one.matches("*") or one.matches(origin) for one in self.origins)
+
+
+def _first(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 - two alike
+    return other if one is None else one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

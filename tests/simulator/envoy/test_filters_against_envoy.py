@@ -37,6 +37,16 @@ FULL = {
 }
 
 
+TABLE = {
+    "allow_origin_string_match": [{"exact": "https://table.example"}],
+    "expose_headers": "x-table",
+    "max_age": "7",
+    "allow_methods": "DELETE",
+    "filter_enabled": NEVER,
+}
+"""What the route table says where a route leaves something out."""
+
+
 def cors_cases() -> Iterator[Case]:
     policies: list[tuple[str, dict[str, Any]]] = [
         ("bare", {}),
@@ -47,6 +57,15 @@ def cors_cases() -> Iterator[Case]:
         (
             "other-kept",
             {
+                "allow_origin_string_match": [{"exact": "https://b.example"}],
+                "forward_not_matching_preflights": False,
+            },
+        ),
+        ("any-method", {**FULL, "allow_methods": "*", "allow_headers": "*"}),
+        (
+            "refused-but-told",
+            {
+                **FULL,
                 "allow_origin_string_match": [{"exact": "https://b.example"}],
                 "forward_not_matching_preflights": False,
             },
@@ -198,7 +217,7 @@ CASES = [*cors_cases(), *limit_cases(), *other_cases()]
 
 def listeners() -> list[dict[str, Any]]:
     level = mutations(request_mutations=[add("x-level", "table")])
-    table = routes(CASES, typed_per_filter_config=level)
+    table = routes(CASES, typed_per_filter_config={**level, **cors(**TABLE)})
     metadata = [
         {"metadata_namespace": "one", "value": {"a": {"b": 1}, "l": [1]}},
         {"metadata_namespace": "one", "value": {"a": {"c": 2}}},
