@@ -33,6 +33,7 @@ from simulator.scenario import Scenario
 _LOG_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _QUIET_S = 0.12
+_LAST_WORDS_S = 0.5
 """Two of Envoy's log intervals: a line written before is then in the file."""
 
 
@@ -102,7 +103,11 @@ class Sandbox:
         todo = errands(self.plan, requests, prefix=self.id[:6], first=self._sent)
         self._sent += len(todo)
         self.running.hear(0.0)
-        sent = _run(todo, at_once)
+        try:
+            sent = _run(todo, at_once)
+        except SandboxError:
+            self.running.hear(_LAST_WORDS_S)  # whoever died says more than whoever missed it
+            raise
         self._collect(sent)
         seen = tuple(self._observation(each) for each in sent)
         for growing in (self._access, self._witness):

@@ -132,7 +132,9 @@ class Plane:
 
     def _counts(self) -> list[tuple[int, int]]:
         """Return how many tables each listener has taken, and how many it has refused."""
-        _, stats = admin.ask(self._folder / "admin", "/stats?filter=rds.*update_(success|rejected)")
+        _, stats = admin.ask(
+            self._folder / "admin.sock", "/stats?filter=rds.*update_(success|rejected)"
+        )
         values = dict(line.split(": ") for line in stats.splitlines() if ": " in line)
         return [
             (int(values[f"{name}.update_success"]), int(values[f"{name}.update_rejected"]))
@@ -234,7 +236,7 @@ def _bootstrap(folder: Path, count: int, upstream: int) -> Json:
         manager["access_log"] = [{"name": "file", "typed_config": log}]
     return {
         "node": {"id": "fidelity", "cluster": "fidelity"},
-        "admin": {"address": {"pipe": {"path": str(folder / "admin")}}},
+        "admin": {"address": {"pipe": {"path": str(folder / "admin.sock")}}},
         "static_resources": {"listeners": listeners, "clusters": clusters(upstream)},
     }
 
@@ -245,7 +247,7 @@ def _ports(folder: Path, children: Children, count: int) -> list[int]:
     while time.monotonic() < deadline:
         children.hear(0.02)
         try:
-            status, text = admin.ask(folder / "admin", "/listeners?format=json")
+            status, text = admin.ask(folder / "admin.sock", "/listeners?format=json")
         except OSError:
             continue
         if status != 200:
@@ -254,7 +256,7 @@ def _ports(folder: Path, children: Children, count: int) -> list[int]:
             each["name"]: int(each["local_address"]["socket_address"]["port_value"])
             for each in json.loads(text).get("listener_statuses", ())
         }
-        if len(found) == count and admin.serves(folder / "admin"):
+        if len(found) == count and admin.serves(folder / "admin.sock"):
             return [found[f"l{at}"] for at in range(count)]
     raise StartTimeout(f"Envoy's {count} listeners did not open in {_START_S} s")
 
