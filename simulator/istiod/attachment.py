@@ -23,11 +23,12 @@ def attached(mesh: Mesh, pod: Pod, kind: str) -> Iterator[Object]:
     found = sorted(mesh.manifests.of(kind), key=age)
     for namespace in dict.fromkeys((mesh.config.root_namespace, pod.namespace)):
         for each in found:
-            if each.namespace == namespace and _holds(each, pod):
+            if each.namespace == namespace and holds(each, pod):
                 yield each
 
 
-def _holds(policy: Object, pod: Pod) -> bool:
+def holds(policy: Object, pod: Pod) -> bool:
+    """Say whether a policy is meant for a pod, if it counts in the pod's namespace."""
     spec: Any = policy.spec
     targets = spec.target_refs or ((spec.target_ref,) if spec.target_ref is not None else ())
     if targets:

@@ -21,6 +21,7 @@ from simulator.istiod.routes import configuration, sorted_hosts
 from simulator.istiod.scope import Scope
 from simulator.istiod.servers import Opened, Opening, Served
 from simulator.istiod.tcp_routes import chain_match
+from simulator.istiod.telemetry import listener_logs
 from simulator.istiod.virtual_service import VirtualService
 
 
@@ -38,6 +39,7 @@ def gateway_listeners(scope: Scope, found: Opening) -> Iterator[Part]:
                 "address": address(opened.bind, opened.port),
                 "traffic_direction": "OUTBOUND",
                 "listener_filters_timeout": duration(0),
+                "access_log": listener_logs(scope.mesh, scope.pod, "CLIENT"),
             }
         )
         part.note("", first.gateway, first.at)

@@ -109,7 +109,7 @@ def _to_clusters(scope: Scope, served: Served) -> Iterator[Part]:
                     "server_names": [cluster],
                     "application_protocols": MESH_ALPN,
                 }
-                part = chain(match, [to_cluster(cluster)], None)
+                part = chain(match, [to_cluster(scope, cluster)], None)
                 part.note("", served.gateway, served.at)
                 yield part
 

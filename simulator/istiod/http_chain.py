@@ -4,7 +4,7 @@ The `istio.*` filters (peer metadata, statistics, ALPN) are left out: the stock 
 
 Models    envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
 Follows   istio pilot/pkg/networking/core/listener_builder.go (buildHTTPConnectionManager)
-Leaves    telemetry (docs/fidelity.md#istio-filters)
+Leaves    metrics, tracing (docs/fidelity.md#istio-filters)
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from simulator.envoy_api import message, pack
 from simulator.istiod.authn.tls import ALPN
 from simulator.istiod.part import duration, wrapped
 from simulator.istiod.scope import Scope
+from simulator.istiod.telemetry import Side, access_logs
 
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
@@ -108,10 +109,11 @@ def _rds(route: str) -> dict[str, Any]:
     return {"config_source": source, "route_config_name": route}
 
 
-def outbound_manager(stat_prefix: str, route: str) -> dict[str, Any]:
+def outbound_manager(scope: Scope, stat_prefix: str, route: str) -> dict[str, Any]:
     """Return the filter for a sidecar's own workload; it bears Envoy's default server name."""
     return _manager(
         stat_prefix,
+        access_log=access_logs(scope.mesh, scope.pod, "CLIENT"),
         outgoing=[_mesh_alpn()],
         use_remote_address=wrapped(value=False),
         rds=_rds(route),
@@ -137,6 +139,7 @@ def inbound_manager(
         server_name=_SERVER_NAME,
         forward_client_cert_details="APPEND_FORWARD",
         set_current_client_cert_details=details,
+        access_log=access_logs(scope.mesh, scope.pod, "SERVER"),
         route_config=route_config,
         **fields,
     )
@@ -157,19 +160,26 @@ def gateway_manager(
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details=details,
         http_protocol_options={},
+        access_log=access_logs(scope.mesh, scope.pod, "CLIENT"),
         rds=_rds(route),
     )
 
 
-def tcp_proxy(stat_prefix: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+def tcp_proxy(
+    scope: Scope,
+    stat_prefix: str,
+    side: Side = "CLIENT",
+    **fields: Any,  # noqa: ANN401 - any field
+) -> dict[str, Any]:
     """Return the filter that carries bytes to a cluster (or to one of several)."""
-    config = message(TCP)(stat_prefix=stat_prefix, **fields)
+    logs = access_logs(scope.mesh, scope.pod, side)
+    config = message(TCP)(stat_prefix=stat_prefix, access_log=logs, **fields)
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": pack(config)}
 
 
-def to_cluster(cluster: str) -> dict[str, Any]:
+def to_cluster(scope: Scope, cluster: str, side: Side = "CLIENT") -> dict[str, Any]:
     """Return the TCP proxy to one cluster, named after it in statistics."""
-    return tcp_proxy(cluster, cluster=cluster)
+    return tcp_proxy(scope, cluster, side, cluster=cluster)
 
 
 def listener_filter(name: str, disabled: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from simulator.istiod.listeners import black_hole
 from simulator.istiod.part import Part, address, duration, wrapped
 from simulator.istiod.scope import Scope
 from simulator.istiod.service import UNSPECIFIED
+from simulator.istiod.telemetry import listener_logs
 from simulator.istiod.tls import server_socket
 
 INBOUND_PORT = 15006
@@ -89,10 +90,12 @@ def virtual_inbound(scope: Scope, ports: list[InboundPort], modes: PeerModes) ->
             "continue_on_listener_filters_timeout": True,
             "max_connections_to_accept_per_socket_event": wrapped(1),
             "listener_filters_timeout": duration(scope.mesh.config.protocol_detection_timeout_ns),
+            "access_log": listener_logs(scope.mesh, scope.pod, "SERVER"),
         }
     )
     chains = _Chains(scope)
-    parts = [black_hole(VIRTUAL_INBOUND, INBOUND_PORT), *_passthrough(chains, ports, modes)]
+    own_port = black_hole(scope, VIRTUAL_INBOUND, INBOUND_PORT, "SERVER")
+    parts = [own_port, *_passthrough(chains, ports, modes)]
     for each in ports:
         parts.extend(_of_port(chains, each, modes))
     part.list("filter_chains", parts)
@@ -112,7 +115,7 @@ class _Chains:
         return inbound_manager(self.scope, stat_prefix, routes, self._http, http2=http2)
 
     def filters(self, cluster: str) -> list[dict[str, Any]]:
-        return [*self._tcp, to_cluster(cluster)]
+        return [*self._tcp, to_cluster(self.scope, cluster, "SERVER")]
 
     def part(self, name: str, port: int, way: _Way, filters: list[dict[str, Any]]) -> Part:
         match: dict[str, Any] = {"transport_protocol": "tls" if way.tls else "raw_buffer"}

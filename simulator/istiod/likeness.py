@@ -15,6 +15,7 @@ from typing import Any
 from simulator.config.istio import LoadBalancerSettings
 from simulator.istiod.locality import HOSTNAME, NETWORK
 from simulator.istiod.registry import Mesh, Pod, Resolution
+from simulator.istiod.telemetry import selectors
 
 _LABELS = "labels that decide"
 
@@ -76,6 +77,8 @@ def _watched(mesh: Mesh) -> Iterator[str]:
     for sidecar in mesh.manifests.of("Sidecar"):
         if sidecar.spec.workload_selector is not None:
             yield from sidecar.spec.workload_selector.labels
+    for labels in selectors(mesh):
+        yield from labels
     settings = [mesh.config.locality_lb_setting]
     for destination_rule in mesh.manifests.of("DestinationRule"):
         if destination_rule.spec.workload_selector is not None:

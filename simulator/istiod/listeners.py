@@ -11,6 +11,7 @@ from simulator.istiod.http_chain import to_cluster
 from simulator.istiod.part import Part, address, wrapped
 from simulator.istiod.scope import Scope
 from simulator.istiod.service import UNSPECIFIED
+from simulator.istiod.telemetry import Side, listener_logs
 
 OUTBOUND_PORT = 15001
 VIRTUAL_OUTBOUND = "virtualOutbound"
@@ -29,26 +30,27 @@ def virtual_outbound(scope: Scope) -> Part:
             "address": address(UNSPECIFIED, OUTBOUND_PORT),
             "use_original_dst": wrapped(value=True),
             "traffic_direction": "OUTBOUND",
+            "access_log": listener_logs(scope.mesh, scope.pod, "CLIENT"),
         }
     )
     catch_all = Part(
         value={
             "name": f"{VIRTUAL_OUTBOUND}-catchall-tcp",
-            "filters": [to_cluster(catch_all_cluster(scope))],
+            "filters": [to_cluster(scope, catch_all_cluster(scope))],
         }
     )
     if scope.sidecar is not None:
         catch_all.note("", scope.sidecar, "spec.outboundTrafficPolicy")
-    part.list("filter_chains", [black_hole(VIRTUAL_OUTBOUND, OUTBOUND_PORT), catch_all])
+    part.list("filter_chains", [black_hole(scope, VIRTUAL_OUTBOUND, OUTBOUND_PORT), catch_all])
     return part
 
 
-def black_hole(listener: str, port: int) -> Part:
+def black_hole(scope: Scope, listener: str, port: int, side: Side = "CLIENT") -> Part:
     """Return the chain for connections to the listener's own port, which would loop for ever."""
     return Part(
         value={
             "name": f"{listener}-blackhole",
             "filter_chain_match": {"destination_port": wrapped(port)},
-            "filters": [to_cluster(names.BLACK_HOLE)],
+            "filters": [to_cluster(scope, names.BLACK_HOLE, side)],
         }
     )

@@ -29,6 +29,7 @@ from simulator.istiod.registry import Port, Resolution, Service
 from simulator.istiod.scope import Egress, Scope
 from simulator.istiod.service import UNSPECIFIED
 from simulator.istiod.tcp_routes import tcp_chains
+from simulator.istiod.telemetry import listener_logs
 
 _LOCALHOST = "127.0.0.1"
 _ALONE = frozenset({Protocol.MONGO, Protocol.MYSQL})
@@ -166,7 +167,7 @@ def _add(scope: Scope, egress: Egress, bind: _Bind, drafts: _Drafts) -> None:
         if existing is not None and not existing.kind.tcp:
             return
         detects = bind.address == UNSPECIFIED
-        chains = [_http(name, str(port.number), service, detects=detects)]
+        chains = [_http(scope, name, str(port.number), service, detects=detects)]
         # It has a way out for TCP, and so detects as well.
         kind = Protocol.AUTO if detects else kind
     else:
@@ -180,7 +181,7 @@ def _add(scope: Scope, egress: Egress, bind: _Bind, drafts: _Drafts) -> None:
             else:
                 route = f"{service.hostname}:{port.number}"
                 drafts.sniffed[route] = (service, port.number)
-            chains.append(_http(name, route, service, detects=True))
+            chains.append(_http(scope, name, route, service, detects=True))
     if (
         existing is not None
         and kind != existing.kind
@@ -197,8 +198,8 @@ def _add(scope: Scope, egress: Egress, bind: _Bind, drafts: _Drafts) -> None:
     _merge(existing, chains)
 
 
-def _http(stat_prefix: str, route: str, service: Service, *, detects: bool) -> Part:
-    chain = Part(value={"filters": [outbound_manager(stat_prefix, route)]})
+def _http(scope: Scope, stat_prefix: str, route: str, service: Service, *, detects: bool) -> Part:
+    chain = Part(value={"filters": [outbound_manager(scope, stat_prefix, route)]})
     if detects:
         chain.value["filter_chain_match"] = {
             "application_protocols": PLAINTEXT_HTTP,
@@ -232,6 +233,7 @@ def _listener(scope: Scope, entry: _Entry) -> Part:
             "address": address(entry.address, entry.port),
             "traffic_direction": "OUTBOUND",
             "continue_on_listener_filters_timeout": True,
+            "access_log": listener_logs(scope.mesh, scope.pod, "CLIENT"),
         }
     )
     if not entry.bound:
@@ -254,7 +256,7 @@ def _way_out(scope: Scope) -> Part:
         value={
             "name": "PassthroughFilterChain",
             "filter_chain_match": {},
-            "filters": [to_cluster(catch_all_cluster(scope))],
+            "filters": [to_cluster(scope, catch_all_cluster(scope))],
         }
     )
 

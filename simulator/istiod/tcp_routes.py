@@ -39,7 +39,7 @@ def tcp_chains(
         return found or [_by_name(scope, service, port, bind, subnets)]
     found, complete = _tcp(scope, concerned, port, subnets)
     if not complete:
-        found.append(_straight(service, port, chain_match(subnets)))
+        found.append(_straight(scope, service, port, chain_match(subnets)))
     return found
 
 
@@ -78,11 +78,11 @@ def chain(match: dict[str, Any], filters: list[dict[str, Any]], source: Object |
     return part
 
 
-def _straight(service: Service, port: Port, match: dict[str, Any]) -> Part:
+def _straight(scope: Scope, service: Service, port: Port, match: dict[str, Any]) -> Part:
     # A Sidecar's own port leads to the one port of the service, else to none.
     number = service.ports[0].number if len(service.ports) == 1 else port.number
     cluster = names.outbound(service.hostname, number)
-    return chain(match, [to_cluster(cluster)], service.source)
+    return chain(match, [to_cluster(scope, cluster)], service.source)
 
 
 def _by_name(scope: Scope, service: Service, port: Port, bind: str, subnets: Sequence[str]) -> Part:
@@ -91,7 +91,7 @@ def _by_name(scope: Scope, service: Service, port: Port, bind: str, subnets: Seq
     wanted: list[str] = []
     if subnets or (shared and bind == UNSPECIFIED):
         wanted = [service.hostname]
-    return _straight(service, port, chain_match(subnets, wanted))
+    return _straight(scope, service, port, chain_match(subnets, wanted))
 
 
 def _tcp(
@@ -170,9 +170,11 @@ def proxy(
     """Return the TCP proxy to a rule's destinations."""
     clusters = [(_cluster(scope, source, each, port), each.weight) for each in destinations]
     if len(clusters) == 1:
-        return to_cluster(clusters[0][0])
+        return to_cluster(scope, clusters[0][0])
     weighted = [{"name": name, "weight": weight} for name, weight in clusters if weight]
-    return tcp_proxy(f"{source.name}.{source.namespace}", weighted_clusters={"clusters": weighted})
+    return tcp_proxy(
+        scope, f"{source.name}.{source.namespace}", weighted_clusters={"clusters": weighted}
+    )
 
 
 def _cluster(scope: Scope, source: Object, target: RouteDestination, port: Port) -> str:

@@ -19,7 +19,6 @@ Found = Iterator[tuple[str, str]]
 _KINDS = {
     "WasmPlugin": "extensions in WebAssembly are not run",
     "TrafficExtension": "extensions are not run",
-    "Telemetry": "spans, metrics and logs are made as if it were not there",
     "ProxyConfig": "it changes no proxy; annotations and the mesh's defaultConfig are read",
     "WorkloadGroup": "no workload registers itself",
 }
@@ -85,8 +84,16 @@ def _sidecar(spec: Any) -> Found:  # noqa: ANN401 - a Sidecar
         yield "spec.outboundTrafficPolicy.egressProxy", "unknown hosts are reached directly"
 
 
+def _telemetry(spec: Any) -> Found:  # noqa: ANN401 - a Telemetry
+    if spec.tracing:
+        yield "spec.tracing", "no spans are reported"
+    if spec.metrics:
+        yield "spec.metrics", "metrics are as if it were not there"
+
+
 _FIELDS: Mapping[str, Callable[[Any], Found]] = {
     "DestinationRule": _destination_rule,
     "ServiceEntry": _service_entry,
     "Sidecar": _sidecar,
+    "Telemetry": _telemetry,
 }

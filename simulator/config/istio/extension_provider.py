@@ -51,16 +51,32 @@ class ExtAuthzHttp(ExtAuthz):
     headers_to_downstream_on_allow: tuple[Text, ...] = ()
 
 
+class LogFormat(Spec):
+    """How a line of an access log is written: as text, or as JSON with these fields."""
+
+    text: Text = ""
+    labels: dict[str, Any] | None = None
+
+
+class EnvoyFileAccessLog(Spec):
+    """A file that access logs go to."""
+
+    path: Text = ""
+    log_format: LogFormat | None = None
+    omit_empty_values: Bool = False
+
+
 class ExtensionProvider(Kubernetes):
-    """Something that policies ask by its name; of telemetry's, only the name counts."""
+    """Something that policies or telemetry name; of what is not modelled, only the name counts."""
 
     also = (
-        "datadog envoyFileAccessLog envoyHttpAls envoyOtelAls envoyTcpAls opencensus "
+        "datadog envoyHttpAls envoyOtelAls envoyTcpAls opencensus "
         "opentelemetry prometheus sds skywalking stackdriver zipkin"
     )
 
     name: Text = ""
     lightstep: dict[str, Any] | None = None
     """Gone; told of where it is still asked for."""
+    envoy_file_access_log: EnvoyFileAccessLog | None = None
     envoy_ext_authz_http: ExtAuthzHttp | None = None
     envoy_ext_authz_grpc: ExtAuthzGrpc | None = None

@@ -101,6 +101,35 @@ def test_envoy_accepts_every_resource(path: Path, proxy: str, tmp_path: Path) ->
     assert refusal(mesh, proxy, tmp_path / "envoy.json") == ""
 
 
+LOGS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    accessLogEncoding: JSON
+    extensionProviders:
+    - name: short
+      envoyFileAccessLog: {logFormat: {text: "%REQ_WITHOUT_QUERY(:path)%"}, omitEmptyValues: true}
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: logs, namespace: istio-system}
+spec:
+  accessLogging:
+  - providers: [{name: envoy}, {name: short}]
+    filter: {expression: "response.code >= 400"}
+"""
+
+
+@pytest.mark.envoy
+@pytest.mark.parametrize(
+    "proxy", ["reviews-v1.default", "istio-ingressgateway-0.istio-system"], ids=["sidecar", "gate"]
+)
+def test_envoy_accepts_access_logs(proxy: str, tmp_path: Path) -> None:
+    assert refusal(shop(LOGS), proxy, tmp_path / "envoy.json") == ""
+
+
 @pytest.mark.envoy
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="Istio's samples are not beside the project")
 def test_envoy_accepts_istios_samples(tmp_path: Path) -> None:

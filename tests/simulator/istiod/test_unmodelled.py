@@ -42,11 +42,11 @@ spec:
         """
 apiVersion: telemetry.istio.io/v1
 kind: Telemetry
-metadata: {name: logs}
-spec: {accessLogging: [{disabled: true}]}
+metadata: {name: spans}
+spec: {tracing: [{randomSamplingPercentage: 10.0}]}
 """,
-        ("kind", 3),
-        id="telemetry",
+        ("spec.tracing", 5),
+        id="tracing",
     ),
     pytest.param(
         """
