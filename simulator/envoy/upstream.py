@@ -60,7 +60,7 @@ class Upstream:
         self._high = Resources(cluster.high_thresholds)
         self.balancer: Balancer | SubsetBalancer | AggregateBalancer
         if cluster.type is Discovery.AGGREGATE:
-            self.balancer = AggregateBalancer(cluster, upstreams or {})
+            self.balancer = AggregateBalancer(cluster, {} if upstreams is None else upstreams)
         elif cluster.subsets is not None:
             self.balancer = SubsetBalancer(cluster, cluster.subsets, self._elsewhere)
         else:

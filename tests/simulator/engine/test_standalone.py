@@ -186,7 +186,7 @@ def test_a_cluster_of_clusters_follows_their_health() -> None:
     }
     static = {"listeners": [listener(10000, "both")], "clusters": [near, far, both]}
     one = Standalone.of({"static_resources": static})
-    script = Behaviour(script=(*(Answer(status=200),) * 3, Answer(status=503)))
+    script = Behaviour(script=(*(Answer(status=200),) * 4, Answer(status=503)))
     workloads = {"10.9.0.1.standalone": script}
     world = World(one.mesh, ScenarioFile(workloads=workloads), lambda _: one.config, seed=1)
 
