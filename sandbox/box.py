@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,8 +21,9 @@ from sandbox.client import Errand, Sent, errands, send_all
 from sandbox.drivers import mesh
 from sandbox.drivers.driver import Driver, Progress
 from sandbox.drivers.process import ProcessDriver
-from sandbox.errors import ProbeTimeout, SandboxError
+from sandbox.errors import ProbeTimeout, SandboxError, Unsupported
 from sandbox.held import dump
+from sandbox.jail.allowed import foreign
 from sandbox.journey import complete, hops
 from sandbox.plan import Plan, passthrough, plan, proxies, served
 from simulator.config.scenario import Request
@@ -32,8 +34,8 @@ from simulator.scenario import Scenario
 
 _LOG_TIMEOUT_S = 5.0
 _POLL_S = 0.02
-_QUIET_S = 0.12
 _LAST_WORDS_S = 0.5
+_QUIET_S = 0.12
 """Two of Envoy's log intervals: a line written before is then in the file."""
 
 
@@ -41,12 +43,19 @@ class Sandbox:
     """A mesh that runs; a context manager that leaves nothing behind."""
 
     def __init__(
-        self, entry: rundir.Entry, made: Plan, running: mesh.Mesh, claim: socket.socket
+        self,
+        entry: rundir.Entry,
+        made: Plan,
+        running: mesh.Mesh,
+        claim: socket.socket,
+        *,
+        confined: bool,
     ) -> None:
         self.entry = entry
         self.plan = made
         self.running = running
         self._claim = claim
+        self._confined = confined
         self._access = Growing(made.run_dir / "access")
         self._witness = Growing(made.run_dir / "witness")
         self._sent = 0
@@ -79,6 +88,8 @@ class Sandbox:
             raise
         try:
             made = plan(scenario, run_dir, driver.addressing(run_dir, slot, scenario.mesh.pods))
+            if not driver.confines:
+                _admit(made)
             launch = driver.launch(made, progress)
             progress(f"starting {len(made.proxies)} Envoys")
             running = mesh.start(made, launch, progress, seconds=seconds, timeout_s=start_timeout_s)
@@ -86,7 +97,7 @@ class Sandbox:
             claim.close()
             rundir.discard(run_dir)
             raise
-        return cls(entry, made, running, claim)
+        return cls(entry, made, running, claim, confined=driver.confines)
 
     @property
     def id(self) -> str:
@@ -135,9 +146,11 @@ class Sandbox:
         """Give the proxies what a changed scenario of the same pods makes of them, and new
         certificates; return when all have accepted it.
 
-        Raises Refused, StartTimeout or ProcessDied.
+        Raises Unsupported, Refused, StartTimeout or ProcessDied.
         """
         changed = proxies(scenario, self.plan.addressing, self.plan.authority)
+        if not self._confined:
+            _admit(replace(self.plan, mesh=scenario.mesh, proxies=changed))
         self.plan.proxies.update(changed)
         self.running.push({ref: served(each) for ref, each in changed.items()}, timeout_s)
 
@@ -218,6 +231,17 @@ class Sandbox:
             body=sent.body,
             error=sent.error,
         )
+
+
+def _admit(made: Plan) -> None:
+    """Raise Unsupported for code of a learner's that only a driver with walls may run."""
+    if not any(made.mesh.manifests.of(kind) for kind in ("EnvoyFilter", "WasmPlugin")):
+        return
+    for ref, proxy in made.proxies.items():
+        if reasons := foreign(proxy.rebound.resources):
+            raise Unsupported(
+                f"the proxy of {ref}", f"{reasons[0]}: only --driver docker has walls"
+            )
 
 
 def _run(todo: tuple[Errand, ...], at_once: int) -> list[Sent]:

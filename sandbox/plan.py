@@ -93,8 +93,8 @@ def plan(scenario: Scenario, run_dir: Path, addressing: Addressing) -> Plan:
     behaviours = _behaviours(scenario)
     for pod in mesh.pods:
         behaviour = behaviours.get(pod.deployment, _IDLE)
-        made.workloads[pod.ref] = _workload(made, pod, behaviour)
-    made.workloads[OUTSIDE] = _told(made, OUTSIDE)
+        made.workloads[pod.ref] = workload(made, pod, behaviour)
+    made.workloads[OUTSIDE] = outsider(made)
     return made
 
 
@@ -129,7 +129,13 @@ def _behaviours(scenario: Scenario) -> dict[str, Behaviour]:
     }
 
 
-def _workload(made: Plan, pod: Pod, behaviour: Behaviour) -> dict[str, Any]:
+def outsider(made: Plan) -> dict[str, Any]:
+    """Return what the client beyond the mesh is told."""
+    return _told(made, OUTSIDE)
+
+
+def workload(made: Plan, pod: Pod, behaviour: Behaviour) -> dict[str, Any]:
+    """Return what the workload of a pod is told."""
     ports = () if pod.gateway else pod.ports
     return {
         **_told(made, pod.ref),

@@ -10,7 +10,6 @@ import typer
 from labs.cli import given
 from labs.cli.options import (
     FAILED,
-    UNDECIDED,
     Engine,
     EngineOption,
     Output,
@@ -19,6 +18,7 @@ from labs.cli.options import (
     UsageError,
     print_json,
     print_json_lines,
+    progress,
 )
 from labs.cli.probe import LogsOption, RequestsOption, print_observations
 
@@ -44,7 +44,8 @@ def run(
     """Send requests to an Envoy with a hand-written bootstrap, and print what came of each.
 
     A URL's port says which listener is meant. Each endpoint of its clusters is a workload that
-    answers 200. JSON Lines, one observation a request, unless `-o text`.
+    answers 200. JSON Lines, one observation a request, unless `-o text`. With `--engine envoy`
+    the real one runs in a jail (bubblewrap), with nothing to reach.
 
     Example: meshdojo envoy run -c envoy.yaml --requests requests.yaml -o text --explain
     """
@@ -52,13 +53,9 @@ def run(
     from simulator.engine.standalone import Standalone
 
     todo = given.requests(requests)
-    if engine is Engine.ENVOY:
-        typer.echo(
-            "A bootstrap that you wrote is code: a real Envoy may run it in a jail alone, and "
-            "there is none yet. Try: --engine sim",
-            err=True,
-        )
-        raise typer.Exit(UNDECIDED)
+    if engine is Engine.ENVOY and (explain or seed is not None):
+        option = "--explain" if explain else "--seed"
+        raise UsageError(f"a real Envoy knows no {option}. Try: --engine sim")
     refused = tuple(unsendable(todo))
     if refused:
         raise UsageError(f"{requests} cannot be sent", refused)
@@ -70,7 +67,12 @@ def run(
         path = proxy.path(field.kind, field.resource, field.path)
         return str(document.positions.nearest(path))
 
-    seen = proxy.probe(todo, seed=seed or 1, source=source if explain else None)
+    if engine is Engine.ENVOY:
+        from sandbox.jail.alone import probe
+
+        seen = probe(document.value, todo, progress())
+    else:
+        seen = proxy.probe(todo, seed=seed or 1, source=source if explain else None)
     if output is Output.JSON:
         print_json_lines(seen)
     else:

@@ -43,6 +43,7 @@ class DockerDriver:
     """Transparent interception in containers with limits."""
 
     name = "docker"
+    confines = True
 
     def lacking(self) -> str:
         """Return why no engine can be used; nothing if one can."""

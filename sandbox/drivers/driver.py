@@ -41,6 +41,10 @@ class Driver(Protocol):
     def name(self) -> str:
         """Return the word for `--driver`."""
 
+    @property
+    def confines(self) -> bool:
+        """Say whether its Envoys may run code that a learner wrote."""
+
     def lacking(self) -> str:
         """Return what this machine lacks for it; nothing if it has all."""
 

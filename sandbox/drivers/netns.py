@@ -35,6 +35,7 @@ class NetnsDriver:
     """Transparent interception, with the rules that istio-init sets."""
 
     name = "netns"
+    confines = False
 
     def lacking(self) -> str:
         """Return what this machine lacks for namespaces of its own."""

@@ -26,6 +26,7 @@ class ProcessDriver:
     """The default driver: no privileges, no interception."""
 
     name = "process"
+    confines = False
 
     def lacking(self) -> str:
         """Return nothing: `launch` tells whether there is an Envoy."""

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.jail.confine import lacking
 from tests.labs.cli.conftest import Command, Ended
+from tests.support.required import need
 
 ROUTES = """
 virtual_hosts:
@@ -173,13 +175,24 @@ def test_its_access_log_is_shown(meshdojo: Command, bootstrap: Path) -> None:
     assert hop["logged"] == [{"sink": "/dev/stdout", "text": "200 127.0.0.1:8080\n"}]
 
 
-def test_what_a_learner_wrote_is_not_run_on_a_real_envoy(
-    meshdojo: Command, bootstrap: Path
+@pytest.mark.envoy
+def test_the_real_envoy_runs_a_bootstrap_in_a_jail(meshdojo: Command, bootstrap: Path) -> None:
+    need("bwrap", lacking())
+    found = run(meshdojo, bootstrap, "--engine", "envoy")
+    seen = [json.loads(line) for line in found.out.splitlines()]
+
+    assert found.code == 0
+    assert [(each["status"], each["cluster"]) for each in seen] == [(200, "pages")] * 2
+
+
+def test_without_a_jail_a_bootstrap_is_not_run_on_a_real_envoy(
+    meshdojo: Command, bootstrap: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PATH", "")
     found = run(meshdojo, bootstrap, "--engine", "envoy")
 
     assert (found.code, found.out) == (3, "")
-    assert "Try: --engine sim" in found.err
+    assert "Try: apt-get install bubblewrap, or --engine sim" in found.err
 
 
 @pytest.mark.parametrize(

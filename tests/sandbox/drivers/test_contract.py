@@ -16,8 +16,9 @@ from labs.demo import solved
 from sandbox import rundir
 from sandbox.box import Sandbox
 from sandbox.drivers.choice import DRIVERS, named
-from sandbox.errors import ProcessDied, Refused
+from sandbox.errors import ProcessDied, Refused, Unsupported
 from sandbox.fidelity.run import both_planes
+from sandbox.probe import probe
 from simulator.config.scenario import Request
 from simulator.istiod.discovery import Sync
 from simulator.observe.observation import Observation
@@ -49,6 +50,29 @@ spec:
   - applyTo: CLUSTER
     match: {context: SIDECAR_OUTBOUND}
     patch: {operation: MERGE, value: {connect_timeout: 0s}}
+"""
+
+SCRIPT = """
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: script}
+spec:
+  workloadSelector: {labels: {app: productpage}}
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_OUTBOUND
+      listener:
+        filterChain: {filter: {name: envoy.filters.network.http_connection_manager}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: script
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+          default_source_code:
+            inline_string: |
+              function envoy_on_response(handle) handle:headers():add("x-script", "ran") end
 """
 
 
@@ -122,6 +146,20 @@ def test_the_lab_of_the_canary_is_the_same_in_the_simulator(driver: str) -> None
     (lab,) = (each for each in labs() if each.id == "canary-release")
 
     assert both_planes(*solved(lab), driver=driver).ok
+
+
+def test_a_learners_code_runs_inside_walls_or_not_at_all(driver: str) -> None:
+    request = Request.model_validate(
+        {"from": "productpage-v1.default", "url": "http://details:9080/"}
+    )
+    shop = bookshop(SCRIPT, port=80)
+
+    if named(driver).confines:
+        (seen,) = probe(shop, [request], driver=driver)
+        assert (seen.response_headers or {})["x-script"] == "ran"
+    else:
+        with pytest.raises(Unsupported, match=r"filters\.http\.lua.*--driver docker"):
+            probe(shop, [request], driver=driver)
 
 
 def test_after_stop_nothing_is_left(driver: str) -> None:
