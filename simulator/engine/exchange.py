@@ -337,6 +337,7 @@ class Passage:
         elif isinstance(command, Wait):
             agenda = self.node.world.agenda
             if self.sent_ns >= 0:
+                self._start_route_timer(self.sent_ns)
                 self.waited_ns += command.until_ns - agenda.now
             agenda.call_at(command.until_ns, self._resume)
         elif isinstance(command, Call):
@@ -346,10 +347,10 @@ class Passage:
             self._start_route_timer()
             assert self.stream.full is not None, "only a stream waits"
             self.node.queued[self.stream.full] = self
-        copies = self.node.proxy.copies
-        while copies:
-            self._copy(copies.popleft())
-        if self.node.proxy.turns or self.node.proxy.connects:
+        proxy = self.node.proxy
+        while proxy.copies:
+            self._copy(proxy.copies.popleft())
+        if proxy.turns or proxy.connects:
             self.node.settle()
 
     def told(self, response: Response | None) -> None:
@@ -358,21 +359,23 @@ class Passage:
         self._obey(self.stream.on_told(self.node.world.agenda.now, response))
 
     def _attempt(self, attempt: Attempt) -> None:
-        agenda = self.node.world.agenda
-        self.sent_ns = agenda.now
-        # Both timers start before the request leaves: an answer may come at once.
-        self._start_route_timer()
-        if attempt.per_try_timeout_ns:
-            self._attempt_timer = agenda.timers(attempt.per_try_timeout_ns).start(
-                self._time_out_attempt
-            )
-        way = self._way = self._known_way(attempt) or self._find_way(attempt)
+        node = self.node
+        agenda = node.world.agenda
+        self.sent_ns = agenda._now  # noqa: SLF001 - a property costs a call
+        # The timers start before the request leaves: an answer may come at once.
+        per_try_ns = attempt.per_try_timeout_ns
+        if per_try_ns:
+            self._attempt_timer = agenda.timers(per_try_ns).start(self._time_out_attempt)
+        if self._route_timer is None and not (per_try_ns and per_try_ns < self.stream.timeout_ns):
+            # Otherwise the attempt ends before, and there is a wait to start it in.
+            self._start_route_timer()
+        way = node.ways.get(id(attempt)) if self.stream.full is None else None
+        if way is None:
+            way = self._find_way(attempt)
+        self._way = way
         request = attempt.request if self._own_id is None else unread(attempt.request)
-        self._delivery = deliver(self, self.node, way, request, self.trace)
-        self._delivery.send()
-
-    def _known_way(self, attempt: Attempt) -> Way | None:
-        return self.node.ways.get(id(attempt)) if self.stream.full is None else None
+        delivery = self._delivery = deliver(self, node, way, request, self.trace)
+        delivery.send()
 
     def _find_way(self, attempt: Attempt) -> Way:
         node = self.node
@@ -385,10 +388,16 @@ class Passage:
             node.ways[id(attempt)] = way
         return way
 
-    def _start_route_timer(self) -> None:
-        if self._route_timer is None and self.stream.timeout_ns:
-            timers = self.node.world.agenda.timers(self.stream.timeout_ns)
-            self._route_timer = timers.start(self._time_out)
+    def _start_route_timer(self, since_ns: int | None = None) -> None:
+        """Start what ends the request; given the time, it counts from a first attempt."""
+        timeout_ns = self.stream.timeout_ns
+        if self._route_timer is not None or not timeout_ns:
+            return
+        agenda = self.node.world.agenda
+        if since_ns is None:
+            self._route_timer = agenda.timers(timeout_ns).start(self._time_out)
+        else:
+            self._route_timer = agenda.timer_at(since_ns + timeout_ns, self._time_out)
 
     def _resume(self, _: object) -> None:
         # The route's time-out or a disconnect may have come first.

@@ -70,6 +70,12 @@ class Agenda(simpy.Environment):
             found = self._timers[duration_ns] = Timers(self, duration_ns)
         return found
 
+    def timer_at(self, time_ns: int, function: Callback) -> Timer:
+        """Return a timer for a time, which must not be past; most are better off in `timers`."""
+        timer = Timer(time_ns, next(self._eid), function, None)
+        heappush(self._queue, (time_ns, NORMAL, timer.order, _fire, timer))
+        return timer
+
     def schedule(self, event: Any, priority: int = NORMAL, delay: float = 0) -> None:  # noqa: ANN401
         """Schedule a SimPy event."""
         time_ns: Any = self._now + delay  # a plain SimPy model may use fractions
@@ -180,6 +186,13 @@ class Timer:
         self.argument = None
 
 
+def _fire(timer: Timer) -> None:
+    function, argument = timer.function, timer.argument
+    if function is not None:
+        timer.cancel()
+        function(argument)
+
+
 class Timers:
     """The time-outs of one duration, in the order of their ends."""
 
@@ -221,8 +234,4 @@ class Timers:
             line.popleft()
         if line:
             self._arm(line[0])
-        function = armed.function
-        if function is not None:
-            argument = armed.argument
-            armed.cancel()
-            function(argument)
+        _fire(armed)

@@ -80,13 +80,14 @@ class _Monitor:
 class Detector:
     """One cluster's outlier detection, in one proxy."""
 
-    __slots__ = ("_changed", "_config", "_monitors", "_next_ns")
+    __slots__ = ("_changed", "_config", "_monitors", "next_ns")
 
     def __init__(self, config: OutlierDetection, now: int, changed: Callable[[int], None]) -> None:
         """`changed` is told the time when a host was ejected or came back."""
         self._config = config
         self._changed = changed
-        self._next_ns = now + config.interval_ns
+        self.next_ns = now + config.interval_ns
+        """When the next tick is due."""
         self._monitors: dict[Host, _Monitor] = {}
 
     @property
@@ -101,19 +102,20 @@ class Detector:
     def advance(self, now: int, draws: Draws) -> None:
         """Make up for the ticks that have passed."""
         interval = self._config.interval_ns
-        while self._next_ns <= now:
+        while self.next_ns <= now:
             if self._idle():
-                missed = (now - self._next_ns) // interval + 1
-                self._next_ns += missed * interval
+                missed = (now - self.next_ns) // interval + 1
+                self.next_ns += missed * interval
                 return
-            self._tick(self._next_ns, draws)
-            self._next_ns += interval
+            self._tick(self.next_ns, draws)
+            self.next_ns += interval
 
     def report(
         self, host: Host, result: Result, now: int, draws: Draws, status: int | None = None
     ) -> None:
         """Take what became of an attempt; `status` is what it counts as, if there is one."""
-        self.advance(now, draws)
+        if self.next_ns <= now:
+            self.advance(now, draws)
         monitor = self._monitors.get(host)
         if monitor is None:
             return

@@ -164,8 +164,9 @@ class Upstream:
         self, draws: Draws, context: Context, trail: list[Pick] | None = None
     ) -> Host | None:
         """Return the host for an attempt, or `None` if none may serve."""
-        if self.outliers is not None:
-            self.outliers.advance(context.now, draws)
+        outliers = self.outliers
+        if outliers is not None and outliers.next_ns <= context.now:
+            outliers.advance(context.now, draws)
         if self._due_ns is not None and context.now >= self._due_ns:
             self._rebalance(self._due_ns)
         return self.balancer.choose(draws, context, trail)

@@ -70,7 +70,7 @@ class Balancer:
 
     __slots__ = (
         "_cluster", "_home", "_loads", "_localities", "_newest", "_plan", "_planned", "_seed",
-        "_sources", "_tables", "_total", "census",
+        "_sources", "_tables", "_total", "_usual", "census",
     )  # fmt: skip
 
     def __init__(self, cluster: Cluster, home: Home | None = None) -> None:
@@ -87,6 +87,8 @@ class Balancer:
         self._tables: dict[int, Table] = {}
         self._seed: int | None = None
         self._newest: int | None = None
+        self._usual: _Source | None = None
+        """The only hosts, where nothing but two draws decides among them."""
 
     def refresh(self, cluster: Cluster, hosts: Mapping[str, Host]) -> None:
         """Take the cluster's hosts as they are now; turns go on, schedules start anew."""
@@ -106,6 +108,15 @@ class Balancer:
         self._loads = self._shared(members)
         self._total = lambda: sum(host.active for host in hosts.values())
         self._newest = max((h.since_ns for h in hosts.values() if _is_new(h)), default=None)
+        self._usual = self._only_source()
+
+    def _only_source(self) -> _Source | None:
+        cluster, loads = self._cluster, self._loads
+        two_draws = cluster.lb_policy is Policy.LEAST_REQUEST and cluster.choice_count == 2
+        if not two_draws or cluster.full_scan or cluster.locality_weighted or self._home:
+            return None
+        alone = loads.healthy == (100,) and not loads.panic[0]
+        return self._sources[0, Group.HEALTHY, None] if alone else None
 
     def choose(
         self, draws: Draws, context: Context = PLAIN, trail: list[Pick] | None = None
@@ -114,6 +125,14 @@ class Balancer:
 
         `trail` is given each host that was looked at.
         """
+        usual = self._usual
+        plain = trail is None and context.picks == 1 and context.standing is None
+        if plain and usual is not None and usual.built and usual.scheduler is None:
+            # Written out for what most clusters are: the busiest lines among choices.
+            hosts, draw = usual.hosts, draws.next
+            one = hosts[draw("endpoint") % len(hosts)]
+            other = hosts[draw("endpoint") % len(hosts)]
+            return other if other.active < one.active else one
         hashed = self._cluster.lb_policy in _HASHED
         value = 0
         if hashed:
