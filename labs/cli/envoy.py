@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from simulator.config.yaml import Document
     from simulator.observe.explain import FieldRef
 
+REFUSED = 400
+"""From here on, statuses are refusals."""
+
 app = typer.Typer(help="Configuration written for Envoy itself.", no_args_is_help=True)
 
 
@@ -77,6 +80,42 @@ def run(
         print_json_lines(seen)
     else:
         print_observations(seen, logs=logs)
+
+
+@app.command()
+def admin(
+    path: Annotated[
+        str, typer.Argument(help="Such as /clusters, /stats?filter=rq_ or /config_dump.")
+    ],
+    config: Annotated[
+        Path, typer.Option("-c", "--config-path", help="A bootstrap (envoy.yaml), YAML or JSON.")
+    ],
+    requests: Annotated[
+        Path | None,
+        typer.Option("--requests", metavar="FILE", help="What it has served before."),
+    ] = None,
+    seed: SeedOption = None,
+) -> None:
+    """Show what the administration interface of an Envoy answers, in Envoy's own form.
+
+    The simulated Envoy has the bootstrap, and has served the requests. Exit code 1 for a path
+    or a query that is refused.
+
+    Example: meshdojo envoy admin "/stats?usedonly" -c envoy.yaml --requests requests.yaml
+    """
+    from simulator.config.requests import unsendable
+    from simulator.engine.standalone import Standalone
+
+    todo = given.requests(requests) if requests is not None else ()
+    refused = tuple(unsendable(todo))
+    if refused:
+        raise UsageError(f"{requests} cannot be sent", refused)
+    proxy = Standalone.of(_document(config).value)
+    given.tell(proxy.diagnostics)
+    page = proxy.admin(todo, path, seed=seed or 1)
+    typer.echo(page.body, nl=not page.body.endswith("\n"), err=page.status >= REFUSED)
+    if page.status >= REFUSED:
+        raise typer.Exit(FAILED)
 
 
 @app.command("route-check")

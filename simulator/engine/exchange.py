@@ -175,6 +175,10 @@ class Crossing(Protocol):
         """Yield the access logs that tell of it, and what they speak of."""
         ...
 
+    def facts(self) -> Facts:
+        """Return what is counted of it."""
+        ...
+
 
 class Passage:
     """An HTTP request inside one proxy, from its arrival to its end.
@@ -313,6 +317,16 @@ class Passage:
         """Yield the access logs that tell of it, and what they speak of."""
         assert isinstance(self.stream, Stream), "only probes are logged"
         return self.stream.entries(self.ended_ns, self.accepted.listener.access_logs)
+
+    @property
+    def copied(self) -> bool:
+        """Return whether it is a copy of a request."""
+        return self._sender is None
+
+    def facts(self) -> Facts:
+        """Return what is counted of it."""
+        assert isinstance(self.stream, Stream), "only probes are counted"
+        return self.stream.facts(self.ended_ns)
 
     @property
     def reasons(self) -> Node | None:

@@ -17,9 +17,13 @@ from simulator.config.scenario import Request, ScenarioFile
 from simulator.diagnostics import Diagnostic, diagnose
 from simulator.engine.kernel import TooManyEventsError
 from simulator.engine.probe import MAX_EVENTS, Source, probe
-from simulator.engine.world import TooManyRequestsError, World
+from simulator.engine.tally import Tally
+from simulator.engine.world import Observer, TooManyRequestsError, World
+from simulator.envoy.admin import Page, View, page
 from simulator.envoy.bootstrap import load
 from simulator.envoy.compile import Config
+from simulator.envoy.filters.lasting import EPOCH_NS
+from simulator.envoy_api import Resources
 from simulator.istiod.registry import Mesh, Pod
 from simulator.observe.observation import Observation
 
@@ -38,6 +42,7 @@ class Standalone:
     """An Envoy on its own, ready to be probed."""
 
     mesh: Mesh
+    resources: Resources
     config: Config
     numbers: Mapping[tuple[str, str], int]
     """By kind and name, a resource's place in the bootstrap."""
@@ -55,6 +60,7 @@ class Standalone:
         config = replace(loaded.config, listening=listening)
         return cls(
             mesh=_mesh(config),
+            resources=loaded.resources,
             config=config,
             numbers=dict(_numbers(bootstrap.get("static_resources", {}))),
             diagnostics=(*loaded.diagnostics, *_own_listeners(config)),
@@ -73,11 +79,46 @@ class Standalone:
 
         Raises CircleError.
         """
-        world = World(self.mesh, ScenarioFile(), lambda _: self.config, seed=seed, bodies=True)
+        return self._probe(self._world(seed), requests, source)
+
+    def admin(self, requests: Sequence[Request], path: str, *, seed: int = 1) -> Page:
+        """Return what the Envoy's administration interface shows when it has had the requests.
+
+        Raises CircleError.
+        """
+        tally = Tally()
+        world = self._world(seed, tally)
+        self._probe(world, requests, None)
+        node = world.node(self.mesh.pods[0])
+        view = View(
+            proxy=node.proxy,
+            stats=tally.of[node.pod.ref],
+            resources=self.resources,
+            dynamic=False,
+            now_ns=world.agenda.now,
+            epoch_ns=EPOCH_NS,
+        )
+        return page(view, path)
+
+    def _world(self, seed: int, observer: Observer | None = None) -> World:
+        """Return a world in which the proxy is ready to serve."""
+        world = World(
+            self.mesh,
+            ScenarioFile(),
+            lambda _: self.config,
+            seed=seed,
+            observer=observer,
+            bodies=True,
+        )
         world.node(self.mesh.pods[0])
         hosts = sum(len(one.endpoints) for one in self.config.clusters.values())
         # Requests come when the proxy is ready, and so has checked its endpoints.
         world.agenda.drain(MAX_EVENTS * (1 + hosts))
+        return world
+
+    def _probe(
+        self, world: World, requests: Sequence[Request], source: Source | None
+    ) -> tuple[Observation, ...]:
         try:
             return tuple(
                 probe(

@@ -122,6 +122,10 @@ class Tunnel:
         """Yield the access logs that tell of it, and what they speak of."""
         return self._session.entries(self.ended_ns, self.accepted.listener.access_logs)
 
+    def facts(self) -> Facts:
+        """Return what is counted of it."""
+        return self._session.facts(self.ended_ns)
+
     @property
     def reasons(self) -> Node:
         """Return what became of the connection, and why."""

@@ -23,6 +23,7 @@ from simulator.envoy.tls import Certificate
 
 if TYPE_CHECKING:
     from simulator.envoy.cluster import Cluster, Endpoint
+    from simulator.envoy.upstream_request import Tried
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class End:
     """Of the last attempt."""
     connected: bool = False
     """Whether there was a connection to it."""
+    tried: tuple[Tried, ...] = ()
     reached: tuple[str, ...] = ()
     """`ip:port` of the hosts to which there was one, each once."""
     local_address: str = ""
@@ -60,7 +62,13 @@ class End:
     received_bytes: int | None = None
     sent_bytes: int | None = None
     filter_chain: str = ""
+    virtual_host: str = ""
     virtual_cluster: str | None = None
+    counted_as: str = ""
+    """The virtual cluster in statistics, where there are any: `other` if none fits."""
+    routed: bool = False
+    """Whether it came to the router."""
+    redirected: bool = False
 
     def at(self, point: str) -> int | None:
         """Return when something happened, by Envoy's name of it."""

@@ -80,6 +80,8 @@ class Listener:
     field: FieldRef
     access_logs: tuple[AccessLog, ...] = ()
     """Each tells of every connection."""
+    stat_prefix: str = ""
+    """Under which it is counted; empty: its address."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
 

@@ -225,6 +225,8 @@ class Pool(Generic[Waiter]):
     def _connect(self) -> None:
         client = Client(self._lifetime)
         self._open += 1
+        self._host.connections += 1
+        self._host.opened += 1
         self._resources.connections += 1
         if self._connects is None:
             client.ready = True
@@ -257,6 +259,7 @@ class Pool(Generic[Waiter]):
             return
         client.closed = True
         self._open -= 1
+        self._host.connections -= 1
         self._resources.connections -= 1
         if client.ready:
             client.ready = False

@@ -31,7 +31,7 @@ from simulator.envoy.request import Request
 from simulator.envoy.route import RouteMatch
 from simulator.envoy.timeout import MILLISECOND, Timeouts
 from simulator.envoy.upstream import Upstream
-from simulator.envoy.upstream_request import UpstreamRequest
+from simulator.envoy.upstream_request import Tried, UpstreamRequest
 
 SERVICE_TIME = "x-envoy-upstream-service-time"
 _ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
@@ -61,8 +61,7 @@ class Router:
     __slots__ = (
         "_complete_at", "_downstream", "_options", "_reasons", "_retry", "_sent",
         "_timeout_status", "_timeouts", "_upstreams", "attempts", "choice", "match", "passing",
-        "reached",
-        "sending", "sent_request", "timeout_ns",
+        "sending", "sent_request", "timeout_ns", "tried",
     )  # fmt: skip
 
     def __init__(
@@ -81,8 +80,7 @@ class Router:
         """The attempt under way, or the last one."""
         self.sent_request: Request | None = None
         """The last request that went upstream."""
-        self.reached: list[str] = []
-        """`ip:port` of the hosts that were connected to, each once."""
+        self.tried: list[Tried] = []
         self._options = options
         self.match = match
         self._upstreams = passing.upstreams
@@ -186,14 +184,13 @@ class Router:
         twin.choice = self.choice.twin(passing.draws)
         retries = self._retry.twin() if self._retry is not None else None
         twin._downstream, twin._retry = downstream, retries  # noqa: SLF001 - its own class
-        twin.attempts, twin.sending, twin.sent_request, twin.reached = 0, None, None, []
+        twin.attempts, twin.sending, twin.sent_request, twin.tried = 0, None, None, []
         return twin
 
     def adopt(self, sending: UpstreamRequest, request: Request) -> None:
         """Take over a first attempt that is under way."""
         self.choice.note(sending.host)
         self.attempts, self.sending, self.sent_request = 1, sending, request
-        self.reached.append(sending.host.endpoint.key)
 
     def on_turn(self, now: int, outcome: Client | Overflow | Reset) -> Command:
         """Take the end of waiting for a connection."""
@@ -259,10 +256,16 @@ class Router:
         """Give back what an attempt holds, if one is under way; tell what became of it."""
         if self.sending is None:
             return
-        key = self.sending.host.endpoint.key
-        connected = self.sending.client is not None and failure not in retry.CONNECT_FAILURES
-        if connected and key not in self.reached:
-            self.reached.append(key)
+        if self.sending.client is not None:
+            self.tried.append(
+                Tried(
+                    cluster=self.sending.upstream.cluster.name,
+                    host=self.sending.host.endpoint.key,
+                    connected=failure not in retry.CONNECT_FAILURES,
+                    result=result,
+                    status=status,
+                )
+            )
         if result is not None:
             self.sending.report(now, self.passing.draws, result, status)
         self.sending.end(self._downstream, failure)

@@ -151,6 +151,10 @@ class Session:
         for one in of_listener:
             yield one, self._facts(replace(end, log_type="NotSet"))
 
+    def facts(self, now: int) -> Facts:
+        """Return what an access log may speak of, and what is counted."""
+        return self._facts(self._end(now))
+
     def _facts(self, end: End) -> Facts:
         info = StreamInfo(
             source_address=self._connection.source_ip,

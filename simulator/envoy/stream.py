@@ -93,6 +93,7 @@ class Stream:
         self._response: Response | None = None
         self._started_ns = 0
         self._refused = False
+        self._routed_at_all = False
 
     @property
     def full(self) -> Stream:
@@ -200,14 +201,14 @@ class Stream:
     ) -> Iterator[tuple[AccessLog, Facts]]:
         """Yield the access logs that are due at the end, and what they speak of."""
         if not self._refused:
-            facts = self._facts(now)
+            facts = self.facts(now)
             for one in self._chain.access_logs:
                 yield one, facts
         for one in of_listener:
             yield one, self._facts_of_connection(now)
 
-    def _facts(self, now: int) -> Facts:
-        """Return what an access log may speak of."""
+    def facts(self, now: int) -> Facts:
+        """Return what an access log may speak of, and what is counted."""
         match, response = self._match, self._response
         sent = self._router.sent_request if self._router is not None else None
         return Facts(
@@ -226,6 +227,9 @@ class Stream:
         sent = sending if sending is not None and sending.sent_ns is not None else None
         own = self._lasting.address
         routed = match if isinstance(match, RouteMatch) else None
+        virtual = virtual_cluster(routed, self.request) if routed else None
+        rest = "other" if routed and routed.virtual_host.virtual_clusters else ""
+        tried = tuple(self._router.tried) if self._router is not None else ()
         return End(
             log_type="DownstreamEnd",
             started_ns=self._started_ns,
@@ -242,12 +246,17 @@ class Stream:
             cluster=upstream.cluster if upstream else None,
             host=sending.host.endpoint if sending else None,
             connected=sent is not None,
-            reached=tuple(self._router.reached) if self._router is not None else (),
+            tried=tried,
+            reached=tuple(dict.fromkeys(each.host for each in tried if each.connected)),
             local_address=sent.upstream.from_address(own) if sent else "",
             received_bytes=len(self._request.body.encode()),
             sent_bytes=len(response.body.encode()) if response is not None else 0,
             filter_chain=self._chain.filter_chain,
-            virtual_cluster=virtual_cluster(routed, self.request) if routed else None,
+            virtual_host=routed.virtual_host.name if routed else "",
+            virtual_cluster=virtual,
+            counted_as=virtual or rest,
+            routed=self._routed_at_all,
+            redirected=bool(routed and routed.route.action is Action.REDIRECT),
         )
 
     def _facts_of_connection(self, now: int) -> Facts:
@@ -415,6 +424,7 @@ class Stream:
         return self._finish_local(response, verdict.details)
 
     def _route(self, now: int, passing: Passing) -> Command:
+        self._routed_at_all = True
         match = passing.match
         if isinstance(match, NoRoute):
             return self.answer(404, "", "NR", "route_not_found")

@@ -5,6 +5,7 @@ Follows   envoy/source/common/router/upstream_request.cc
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.envoy.balance import Host
@@ -13,6 +14,20 @@ from simulator.envoy.draws import Draws
 from simulator.envoy.outlier import Result
 from simulator.envoy.pool import Client, Overflow, Pool
 from simulator.envoy.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """An attempt that has ended."""
+
+    cluster: str
+    host: str
+    """`ip:port`"""
+    connected: bool
+    result: Result | None
+    """None: it was given up."""
+    status: int | None
+    """What it counts as."""
 
 
 class UpstreamRequest:

@@ -12,14 +12,18 @@ class Host:
     """
 
     __slots__ = (
-        "active", "degraded", "ejected", "endpoint", "excluded", "failed", "leaving", "pending",
-        "since_ns",
+        "active", "connections", "degraded", "ejected", "endpoint", "excluded", "failed",
+        "leaving", "opened", "pending", "since_ns",
     )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, now: int = 0) -> None:
         self.endpoint = endpoint
         self.active = 0
         """Requests under way to it, from this proxy."""
+        self.connections = 0
+        """Open ones."""
+        self.opened = 0
+        """All that ever were to be opened."""
         self.ejected = ""
         """Why outlier detection keeps it out; empty: it does not."""
         self.failed = ""

@@ -84,6 +84,7 @@ def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
         filters_may_fail=bool(message.continue_on_listener_filters_timeout),
         field=scope.ref,
         access_logs=access_logs(message.access_log, scope),
+        stat_prefix=message.stat_prefix,
         diagnostics=tuple(scope.found),
     )
 

@@ -175,6 +175,25 @@ def test_its_access_log_is_shown(meshdojo: Command, bootstrap: Path) -> None:
     assert hop["logged"] == [{"sink": "/dev/stdout", "text": "200 127.0.0.1:8080\n"}]
 
 
+def test_its_administration_is_shown(meshdojo: Command, bootstrap: Path) -> None:
+    options = ("-c", bootstrap, "--requests", bootstrap.with_name("requests.yaml"))
+
+    counted = meshdojo("envoy", "admin", "/stats?usedonly&filter=upstream_rq_2", *options)
+    listed = meshdojo("envoy", "admin", "/clusters", *options)
+    idle = meshdojo("envoy", "admin", "/stats?usedonly&filter=upstream_rq_2", "-c", bootstrap)
+
+    assert "cluster.pages.upstream_rq_200: 2\n" in counted.out
+    assert "pages::127.0.0.1:8080::rq_success::2\n" in listed.out
+    assert (idle.code, idle.out) == (0, "")
+
+
+def test_a_page_that_is_not_there_is_refused(meshdojo: Command, bootstrap: Path) -> None:
+    found = meshdojo("envoy", "admin", "/config_dump?resource=nope", "-c", bootstrap)
+
+    assert found.code == 1
+    assert found.err.startswith("nope not found in config dump")
+
+
 @pytest.mark.envoy
 def test_the_real_envoy_runs_a_bootstrap_in_a_jail(meshdojo: Command, bootstrap: Path) -> None:
     need("bwrap", lacking())
