@@ -211,10 +211,8 @@ def without_connections(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_clusters_are_listed_in_json(world: World) -> None:
-    mine, real = (
-        page(world.view, "/clusters?format=json").body,
-        world.pages["/clusters?format=json"],
-    )
+    path = "/clusters?format=json"
+    mine, real = page(world.view, path).body, world.pages[path].body
 
     def comparable(text: str) -> dict[str, Any]:
         rows = json.loads(text)["cluster_statuses"]
