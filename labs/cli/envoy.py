@@ -113,7 +113,7 @@ def admin(
     proxy = Standalone.of(_document(config).value)
     given.tell(proxy.diagnostics)
     page = proxy.admin(todo, path, seed=seed or 1)
-    typer.echo(page.body, nl=not page.body.endswith("\n"), err=page.status >= REFUSED)
+    typer.echo(page.body.removesuffix("\n"), nl=bool(page.body), err=page.status >= REFUSED)
     if page.status >= REFUSED:
         raise typer.Exit(FAILED)
 

@@ -74,7 +74,7 @@ class Stats:
         self.connection(listener)
         for name in ("cx_total", "cx_http1_total", "rq_total", "rq_http1_total"):
             self.add(f"{http}.downstream_{name}")
-        if facts.status:
+        if facts.status and not facts.info.health_check:
             for place in (http, local):
                 self.add(f"{place}.downstream_rq_{facts.status // 100}xx")
                 self.add(f"{place}.downstream_rq_completed")
@@ -101,8 +101,9 @@ class Stats:
         internal = facts.request.first("x-envoy-internal") == "true"
         self._retries(places, end)
         status = _charged(facts, end)
-        for one in (*places, f"{place}.{'internal' if internal else 'external'}"):
-            self._code(one, status)
+        if not facts.info.health_check:
+            for one in (*places, f"{place}.{'internal' if internal else 'external'}"):
+                self._code(one, status)
         for one in places:
             self.add(f"{one}.upstream_rq_timeout", end.details == "response_timeout")
             self.add(f"{one}.upstream_rq_total", sum(each.connected for each in end.tried))
