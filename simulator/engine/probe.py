@@ -7,7 +7,8 @@ from collections.abc import Callable
 from simulator.config.scenario import Request as Wanted
 from simulator.engine import client as clients
 from simulator.engine.ask import Ask
-from simulator.engine.exchange import Crossing, Playback, Trace
+from simulator.engine.crossing import Crossing
+from simulator.engine.exchange import Playback, Trace
 from simulator.engine.opening import BYTES
 from simulator.engine.proxy_node import ProxyNode
 from simulator.engine.resolve import OUTSIDE

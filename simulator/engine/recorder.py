@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine.ask import Ask
-from simulator.engine.exchange import Crossing
+from simulator.engine.crossing import Crossing
 from simulator.envoy.access_log import Record
 from simulator.envoy.commands import Response
 from simulator.observe.record import Names, Rows

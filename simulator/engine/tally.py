@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from simulator.engine.exchange import Crossing, Passage
+from simulator.engine.crossing import Crossing
+from simulator.engine.exchange import Passage
 from simulator.envoy.stats import Stats
 
 

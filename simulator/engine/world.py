@@ -12,9 +12,10 @@ from typing import Protocol, TypeVar
 
 from simulator.config.scenario import Behaviour, Port, ScenarioFile, Spoken
 from simulator.engine.control_plane import Surroundings
+from simulator.engine.crossing import Crossing
 from simulator.engine.draws import Sampler, integers, sampler
 from simulator.engine.entrance import Entrance, Way
-from simulator.engine.exchange import Crossing, Passage, Trace
+from simulator.engine.exchange import Passage, Trace
 from simulator.engine.kernel import Agenda
 from simulator.engine.network import PLAIN_ANSWER, Delivery, Failure, Receiver, Sender
 from simulator.engine.opening import PLAIN, Opening
