@@ -14,7 +14,7 @@ from simulator.observe.explain import Node
 
 if TYPE_CHECKING:
     from simulator.engine.exchange import Trace
-    from simulator.engine.world import ProxyNode
+    from simulator.engine.proxy_node import ProxyNode
 
 
 class Crossing(Protocol):
