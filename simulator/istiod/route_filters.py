@@ -27,7 +27,7 @@ _GRPC_STATUS = {name: number for number, name in enumerate((
 def apply(part: Part, route: HTTPRoute, source: Object, at: str) -> None:
     """Set the route's `typed_per_filter_config`."""
     configs: dict[str, Any] = {}
-    if route.fault is not None and (value := _fault(route.fault)):
+    if route.fault is not None and (value := fault(route.fault)):
         configs[FAULT] = pack(message(f"{_package(FAULT)}.HTTPFault")(**value))
         part.note("typed_per_filter_config", source, f"{at}.fault")
         part.note(f"typed_per_filter_config.{FAULT}", source, f"{at}.fault")
@@ -53,9 +53,10 @@ def hundredths(percent: int) -> dict[str, Any]:
     return {"numerator": percent, "denominator": "HUNDRED"}
 
 
-def _fault(fault: HTTPFaultInjection) -> dict[str, Any]:
+def fault(given: HTTPFaultInjection) -> dict[str, Any]:
+    """Return the delay and the abort of a fault, as HTTPFault has them."""
     value: dict[str, Any] = {}
-    delay, abort = fault.delay, fault.abort
+    delay, abort = given.delay, given.abort
     if delay is not None and delay.fixed_delay_ns is not None:
         share = millionths(delay.percentage) if delay.percentage else hundredths(delay.percent or 0)
         value["delay"] = {"percentage": share, "fixed_delay": duration(delay.fixed_delay_ns)}

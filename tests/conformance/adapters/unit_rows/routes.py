@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulator.config.istio import (
+    HTTPFaultInjection,
     HTTPMatchRequest,
     HTTPMirrorPolicy,
     HTTPRoute,
@@ -14,7 +15,8 @@ from simulator.config.istio import (
     TLSMatchAttributes,
 )
 from simulator.config.model import Spec
-from simulator.istiod import delegate, route
+from simulator.envoy_api import message, parse
+from simulator.istiod import delegate, match, route, route_filters
 from simulator.istiod.match import catches_all
 from simulator.istiod.tcp_routes import l4_match
 
@@ -109,7 +111,19 @@ def _plain(value: Spec) -> Row:
     return value.model_dump(exclude_defaults=True, exclude={"delegate"})
 
 
+def _fault(row: Row) -> tuple[object, object]:
+    kind = message("envoy.extensions.filters.http.fault.v3.HTTPFault")
+    got = kind(**route_filters.fault(HTTPFaultInjection.model_validate(row["fault"])))
+    return got, parse(row["want"], "envoy.extensions.filters.http.fault.v3.HTTPFault")
+
+
+def _claim(row: Row) -> tuple[object, object]:
+    return match.claim_of(row["name"]), row.get("want")
+
+
 CHECKS = {
+    "TestTranslateFault": _fault,
+    "TestTranslateMetadataMatch": _claim,
     "TestIsCatchAllRoute": _catch_all,
     "TestMirrorPercent": _mirror,
     "TestMirrorPercentByPolicy": _mirror_policy,
