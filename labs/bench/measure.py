@@ -104,7 +104,7 @@ _BENCHMARKS: dict[str, Pair | Alone] = {
     "engine.mesh-chain": Pair(
         subject=_mesh_chain,
         baseline=chain.processes,
-        count=2_000,
+        count=10_000,
         baseline_name="SimPy processes without any proxy",
     ),
     "engine.memory": Alone(measure=size.in_flight),

@@ -28,10 +28,12 @@ MAX_SPAN = 2**15 - 1
 class Ways:
     """A table whose rows share most of their columns with many others."""
 
-    __slots__ = ("_known", "_rows", "_ways")
+    __slots__ = ("_known", "_rows", "_ways", "append")
 
     def __init__(self, own: dict[str, str], shared: dict[str, str]) -> None:
         self._rows = Rows(**own, way="i4")
+        self.append = self._rows.append
+        """Appends a row: its own columns, and the number of its shared ones."""
         self._ways = Rows(**shared)
         self._known: dict[tuple[object, ...], int] = {}
 
@@ -44,10 +46,6 @@ class Ways:
         number = self._known[key] = len(self._known)
         self._ways.append(*values)
         return number
-
-    def append(self, *values: int) -> None:
-        """Append a row: its own columns, and the number of its shared ones."""
-        self._rows.append(*values)
 
     def read(self) -> NDArray[Any]:
         """Return a copy of the rows with all columns."""
@@ -127,10 +125,11 @@ class Recorder:
         known = self._known.get(id(record))
         way = known[1] if known is not None else self._way(record, crossing)
         received_ns, sent_ns = crossing.received_ns, crossing.sent_ns
+        span, parent = crossing.span, crossing.parent
         self.hops.append(
             crossing.trace.number,
-            min(crossing.span, MAX_SPAN),
-            min(crossing.parent, MAX_SPAN),
+            span if span < MAX_SPAN else MAX_SPAN,
+            parent if parent < MAX_SPAN else MAX_SPAN,
             received_ns,
             crossing.ended_ns - received_ns,
             sent_ns - received_ns if sent_ns >= 0 else -1,

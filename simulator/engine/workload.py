@@ -122,7 +122,7 @@ class Replica:
         return known[2]
 
     def _begin(self, work: Work) -> None:
-        self.occupy()
+        self._busy += 1
         work.begun()
         work.status, latency_ns = self._next()
         self.world.agenda.call_after(latency_ns, work.worked)

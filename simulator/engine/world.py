@@ -351,7 +351,9 @@ class World(Surroundings):
         if accepted.http is not None:
             entrance = node.entrance(direction, connection, accepted, rest.speaks)
             return self._pass(entrance, request, sender, trace)
-        self._count()
+        self._under_way += 1
+        if self._under_way > MAX_UNDER_WAY:
+            raise TooManyRequestsError
         tunnel = Tunnel(node, direction, accepted, sender, trace, rest)
         if trace.crossings is not None:
             trace.crossings.append(tunnel)
@@ -359,17 +361,14 @@ class World(Surroundings):
         return tunnel
 
     def _pass(self, entrance: Entrance, request: Request, sender: Sender, trace: Trace) -> Passage:
-        self._count()
+        self._under_way += 1
+        if self._under_way > MAX_UNDER_WAY:
+            raise TooManyRequestsError
         passage = Passage(entrance, sender, trace)
         if trace.crossings is not None:
             trace.crossings.append(passage)
         passage.start(request)
         return passage
-
-    def _count(self) -> None:
-        self._under_way += 1
-        if self._under_way > MAX_UNDER_WAY:
-            raise TooManyRequestsError
 
     def _forwarded(self, place: Place, source: Pod | None) -> Place:
         """Return the pod's place that kube-proxy makes of a service's; others as they are."""

@@ -63,20 +63,27 @@ class Answers:
         if finish is None and self.finish is not None:
             if len(self._by_ms) >= MOST_KNOWN:
                 self._by_ms.clear()
-            finish = self._by_ms[ms] = self._timed(self.finish, ms) if self._told else self.finish
+            finish = self._by_ms[ms] = _timed(self.finish, ms) if self._told else self.finish
         return finish
 
-    def _timed(self, finish: Finish, ms: int) -> Finish:
-        assert finish.response is not None, "it ends with a response"
-        headers = replaced(finish.response.headers, SERVICE_TIME, str(ms))
-        return replace(finish, response=replace(finish.response, headers=headers))
+
+def _timed(finish: Finish, ms: int) -> Finish:
+    response = finish.response
+    assert response is not None, "it ends with a response"
+    headers = replaced(response.headers, SERVICE_TIME, str(ms))
+    return Finish(
+        response=Response(status=response.status, headers=headers, body=response.body),
+        flags=finish.flags,
+        details=finish.details,
+        attempts=finish.attempts,
+    )
 
 
 class Course:
     """What a proxy does with all requests of one shape, up to the response of the first attempt."""
 
-    __slots__ = ("_answers", "_like", "_records", "_stream", "_tells", "attempts", "context",
-                 "fixed", "gives_id", "priority", "timeout_ns", "upstream")  # fmt: skip
+    __slots__ = ("_answers", "_like", "_stream", "_tells", "attempts", "context",
+                 "fixed", "gives_id", "priority", "records", "timeout_ns", "upstream")  # fmt: skip
 
     def __init__(self, stream: Stream, *, has_id: bool, gives_id: bool) -> None:
         """`stream` is one that has made its first attempt; its id is nobody else's if `has_id`."""
@@ -100,7 +107,8 @@ class Course:
             passing.request = unread(passing.request)
         self._answers: dict[int, tuple[Response, Answers]] = {}
         self._like: dict[Response, Answers] = {}
-        self._records: dict[tuple[Host, int], Record] = {}
+        self.records: dict[tuple[Host, int], Record] = {}
+        """What the access log says of a request that a host answered with a status at once."""
 
     def stream(self, draws: Draws) -> Stream:
         """Return a stream that is about to make its first attempt."""
@@ -124,14 +132,6 @@ class Course:
             found = self._like[like] = Answers(response, told=self._tells)
         self._answers[id(response)] = response, found
         return found
-
-    def record(self, host: Host, status: int) -> Record:
-        """Return what the access log says of a request to a host that was answered at once."""
-        return self._records[host, status]
-
-    def remember(self, host: Host, status: int, record: Record) -> None:
-        """Take what the access log says of such requests."""
-        self._records[host, status] = record
 
 
 class Running:
@@ -229,7 +229,7 @@ class Running:
         """Return what the access log would say, so far."""
         if self._finish is None or self._finish.response is None:
             return self._sent().record()
-        return self._course.record(self._host, self._finish.response.status)
+        return self._course.records[self._host, self._finish.response.status]
 
     @property
     def timeout_ns(self) -> int:
@@ -273,5 +273,5 @@ class Running:
             and command.details == VIA_UPSTREAM
         ):
             answers.finish = command
-            self._course.remember(self._host, command.response.status, full.record())
+            self._course.records[self._host, command.response.status] = full.record()
         return command

@@ -34,10 +34,6 @@ class Shape:
         self.courses: dict[int, Course] = {}
         """By the number of the weighted cluster; 0 without any."""
 
-    def course(self, random: int) -> Course | None:
-        """Return the course of a request with a random value, if it is known."""
-        return self.courses.get(0 if self.route is None else chosen(self.route, random))
-
 
 class Sender(Protocol):
     """Whoever a request comes from."""
@@ -69,7 +65,8 @@ class Courses:
             self._forget()
         shape = self._shapes.get(id(request)) or self._shape(request)
         random = chance.fresh()
-        course = shape.course(random)
+        route = shape.route
+        course = shape.courses.get(0 if route is None else chosen(route, random))
         if course is not None:
             running = Running(course, chance, random)
             return running, running.start(now)
