@@ -22,6 +22,7 @@ from simulator.envoy.cluster import (
     Thresholds,
 )
 from simulator.envoy.compile.balancing import balancing
+from simulator.envoy.compile.cluster_rules import refuse
 from simulator.envoy.compile.endpoints import endpoints, locality_weights
 from simulator.envoy.compile.fields import nanoseconds
 from simulator.envoy.compile.health import health_check
@@ -30,7 +31,6 @@ from simulator.envoy.rejected import Scope
 from simulator.envoy_api import name_of, unpack
 
 _AGGREGATE = "/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
-_CLUSTER_PROVIDED = 6
 
 
 def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # noqa: ANN401
@@ -44,6 +44,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
         source = type(message.load_assignment)()
     where = "" if kind is Discovery.EDS else "load_assignment"
     balanced = balancing(message, scope)
+    refuse(message, source, kind, balanced["lb_policy"], scope)
     if kind is Discovery.ORIGINAL_DST:
         balanced["lb_policy"] = Policy.CLUSTER_PROVIDED
     protocol = _protocol(message, scope)
@@ -54,7 +55,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
         source_address=message.upstream_bind_config.source_address.address,
         type=kind,
         endpoints=tuple(endpoints(source, scope.at(where) if where else scope)),
-        members=_members(message, scope),
+        members=_members(message),
         endpoints_kind="endpoints" if kind is Discovery.EDS else "clusters",
         endpoints_resource=source.cluster_name if kind is Discovery.EDS else message.name,
         locality_weights=locality_weights(source),
@@ -109,15 +110,10 @@ def _aggregate(message: Any) -> Any | None:  # noqa: ANN401 - protobuf
     return unpack(packed)
 
 
-def _members(message: Any, scope: Scope) -> tuple[str, ...]:  # noqa: ANN401 - protobuf
+def _members(message: Any) -> tuple[str, ...]:  # noqa: ANN401 - protobuf
     config = _aggregate(message)
     if config is None:
         return ()
-    if message.lb_policy != _CLUSTER_PROVIDED and not message.HasField("load_balancing_policy"):
-        raise scope.reject(
-            f"cluster manager: cluster provided LB not specified but cluster '{message.name}' "
-            "provided one. Check cluster documentation."
-        )
     return tuple(config.clusters)
 
 

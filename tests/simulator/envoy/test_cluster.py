@@ -190,11 +190,6 @@ def test_other_settings() -> None:
             id="outlier-monitors",
         ),
         pytest.param(
-            {"common_lb_config": {"zone_aware_lb_config": {}}},
-            ["common_lb_config.zone_aware_lb_config"],
-            id="zones",
-        ),
-        pytest.param(
             {"transport_socket": {"name": "envoy.transport_sockets.raw_buffer"}},
             [],
             id="plain text",
