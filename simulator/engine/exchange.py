@@ -269,8 +269,7 @@ class Passage:
             self._question.send()
         elif isinstance(command, Queued):
             self._start_route_timer()
-            assert self.stream.full is not None, "only a stream waits"
-            self.node.queued[self.stream.full] = self
+            self.node.queued[self.stream.waiter] = self
         proxy = self.node.proxy
         while proxy.copies:
             self._copy(proxy.copies.popleft())
@@ -355,8 +354,9 @@ class Passage:
         world = self.node.world
         if self._route_timer is not None:
             self._route_timer.cancel()
-        if self.stream.full is not None:
-            self.node.queued.pop(self.stream.full, None)
+        queued = self.node.queued
+        if queued:
+            queued.pop(self.stream.waiter, None)
         self.finish = finish
         self.ended_ns = world.agenda.now
         if self._sender is None:

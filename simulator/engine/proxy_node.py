@@ -14,6 +14,7 @@ from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Attempt
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
+from simulator.envoy.course import Running
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.stream import Stream
@@ -37,7 +38,7 @@ class ProxyNode:
         self.pod = pod
         self.proxy = Proxy(config, pod.ref, address=pod.ip, connecting=True)
         self.chance = ProxyChance(seed, f"proxy {pod.ref}")
-        self.queued: dict[Stream, Passage] = {}
+        self.queued: dict[Running | Stream, Passage] = {}
         """Requests that wait for a connection."""
         self._settling = False
         self.certificate = Certificate(uri_sans=(identity(world.mesh, pod),))

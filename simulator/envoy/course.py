@@ -15,7 +15,7 @@ from typing import Protocol
 from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host
 from simulator.envoy.cluster import Discovery
-from simulator.envoy.commands import Attempt, Command, Finish, Reset, Response
+from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response
 from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import first, replaced
 from simulator.envoy.outlier import Result, status_of
@@ -27,6 +27,7 @@ from simulator.envoy.timeout import MILLISECOND
 from simulator.envoy.unread import unread
 from simulator.envoy.upstream_request import UpstreamRequest
 
+_QUEUED = Queued()
 MOST_KNOWN = 4096
 """Shapes of requests, or of responses to one; beyond it, all is forgotten."""
 
@@ -151,6 +152,8 @@ class Running:
             (chance.next("request id"), chance.next("request id")) if course.gives_id else None
         )
         self._finish: Finish | None = None
+        self._client: Client | None = None
+        """Its connection; None: it waits for one."""
         self.full: Stream | None = None
         """The stream that has taken over, if one has."""
 
@@ -168,14 +171,13 @@ class Running:
         if attempt is None or host is None or attempt.endpoint is not host.endpoint:
             return self._dispatch(now, host)
         pool = upstream.pool(host, course.priority)
-        client = pool.take()
-        if client is None:
+        client = pool.take() or pool.request(self)
+        if isinstance(client, Overflow):
             return self._dispatch(now, host)
-        outliers = upstream.outliers
-        if outliers is not None and outliers.splits:
-            outliers.report(host, Result.CONNECTED, now, self._chance)
         self._begun_ns, self._host, self._pool, self._client = now, host, pool, client
-        return attempt
+        if client is None:
+            return _QUEUED
+        return self._connected(now, attempt)
 
     def on_response(self, now: int, response: Response) -> Command | None:
         """Take the attempt's response."""
@@ -193,7 +195,9 @@ class Running:
         outliers = upstream.outliers
         if outliers is not None:
             outliers.report(self._host, Result.ANSWERED, now, self._chance, answers.status)
-        self._pool.end(self._client)
+        client = self._client
+        assert client is not None, "a response came on a connection"
+        self._pool.end(client)
         self._finish = finish
         return finish
 
@@ -203,7 +207,15 @@ class Running:
 
     def on_turn(self, now: int, outcome: Client | Overflow | Reset) -> Command | None:
         """Take the end of waiting for a connection."""
-        return self._sent().on_turn(now, outcome)
+        full, course = self.full, self._course
+        if full is None and isinstance(outcome, Client):
+            self._client = outcome
+            return self._connected(now, course.attempts[self._host])
+        command = self._sent().on_turn(now, outcome)
+        if full is not None and isinstance(command, Attempt) and command.number == 1:
+            assert full.routed.sending is not None, "it has made an attempt"
+            course.attempts[full.routed.sending.host] = command
+        return command
 
     def on_told(self, now: int, response: Response | None) -> Command | None:
         """Take what a service said that a filter has asked."""
@@ -232,6 +244,11 @@ class Running:
         return self._course.records[self._host, self._finish.response.status]
 
     @property
+    def waiter(self) -> Running | Stream:
+        """Return who waits for a connection, if any does."""
+        return self.full or self
+
+    @property
     def timeout_ns(self) -> int:
         """Return the route's time-out, counted from the first attempt; 0: none."""
         return self._course.timeout_ns if self.full is None else self.full.timeout_ns
@@ -248,9 +265,21 @@ class Running:
             course = self._course
             full = self._take_over()
             sending = UpstreamRequest(course.upstream, self._host, self._pool)
-            sending.take(self._client)
-            full.adopt(self._begun_ns, sending, course.attempts[self._host].request)
+            if self._client is None:
+                self._pool.cancel(self)
+                sending.wait()
+                full.adopt(self._begun_ns, sending, None)
+            else:
+                sending.take(self._client)
+                sending.sent_ns = self._begun_ns
+                full.adopt(self._begun_ns, sending, course.attempts[self._host].request)
         return full
+
+    def _connected(self, now: int, attempt: Attempt) -> Attempt:
+        outliers = self._course.upstream.outliers
+        if outliers is not None and outliers.splits:
+            outliers.report(self._host, Result.CONNECTED, now, self._chance)
+        return attempt
 
     def _take_over(self) -> Stream:
         self.full = self._course.stream(self._chance.draws(self._random))

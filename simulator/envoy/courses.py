@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from simulator.envoy.commands import Attempt, Command
+from simulator.envoy.commands import Attempt, Command, Queued
 from simulator.envoy.connection import Connection
 from simulator.envoy.course import MOST_KNOWN, Chance, Course, Running
 from simulator.envoy.filters import chain as filter_chain
@@ -75,7 +75,7 @@ class Courses:
         draws = chance.draws(random)
         stream = self._proxy.stream(self._chain, request, draws, connection=self._connection)
         command = stream.start(now)
-        if shape.is_steady and isinstance(command, Attempt):
+        if shape.is_steady and isinstance(command, (Attempt, Queued)):
             self._learn(shape, request, stream, random)
         return stream, command
 

@@ -187,7 +187,7 @@ class Router:
         twin.attempts, twin.sending, twin.sent_request, twin.tried = 0, None, None, []
         return twin
 
-    def adopt(self, sending: UpstreamRequest, request: Request) -> None:
+    def adopt(self, sending: UpstreamRequest, request: Request | None) -> None:
         """Take over a first attempt that is under way."""
         self.choice.note(sending.host)
         self.attempts, self.sending, self.sent_request = 1, sending, request

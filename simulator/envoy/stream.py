@@ -96,6 +96,11 @@ class Stream:
         self._routed_at_all = False
 
     @property
+    def waiter(self) -> Stream:
+        """Return who waits for a connection."""
+        return self
+
+    @property
     def full(self) -> Stream:
         """Return itself: nothing is left out."""
         return self
@@ -333,11 +338,11 @@ class Stream:
         self._begin_again(now)
         return self._reach(self.routed.attempt(now))
 
-    def adopt(self, begun_ns: int, sending: UpstreamRequest, request: Request) -> None:
-        """Take over, as a twin, a first attempt that is under way."""
+    def adopt(self, begun_ns: int, sending: UpstreamRequest, request: Request | None) -> None:
+        """Take over, as a twin, a first attempt that is under way; without a request, it waits."""
         self._begin_again(begun_ns)
         self.routed.adopt(sending, request)
-        self.state = State.AWAITING
+        self.state = State.QUEUED if request is None else State.AWAITING
 
     def _begin_again(self, now: int) -> None:
         self._started_ns = now

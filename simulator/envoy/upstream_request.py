@@ -57,6 +57,10 @@ class UpstreamRequest:
             self.client = outcome
         return outcome
 
+    def wait(self) -> None:
+        """Take notice that it waits for a connection, in the name of another."""
+        self._waiting = True
+
     @property
     def held_up(self) -> bool:
         """Say whether a circuit breaker keeps it from a connection of its own."""
