@@ -7,21 +7,26 @@ with Sandbox.start(scenario) as box:
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
 from types import TracebackType
 from typing import Any, Self
 
 from sandbox import rundir
 from sandbox.access import Growing
 from sandbox.client import Errand, Sent, errands, send_all
+from sandbox.control import ask
 from sandbox.drivers import mesh
 from sandbox.drivers.driver import Driver, Progress
 from sandbox.drivers.process import ProcessDriver
 from sandbox.errors import ProbeTimeout, SandboxError, Unsupported
+from sandbox.faults import Faults
 from sandbox.held import dump
 from sandbox.jail.allowed import foreign
 from sandbox.journey import complete, hops
@@ -34,9 +39,24 @@ from simulator.scenario import Scenario
 
 _LOG_TIMEOUT_S = 5.0
 _POLL_S = 0.02
+_ANSWERS_S = 60.0
 _LAST_WORDS_S = 0.5
 _QUIET_S = 0.12
 """Two of Envoy's log intervals: a line written before is then in the file."""
+
+
+@dataclass(slots=True)
+class Load:
+    """What came of requests sent at a steady rate."""
+
+    ways: dict[str, int] = field(default_factory=dict)
+    """By status, or by error, how many ended so."""
+    latencies_ns: list[int] = field(default_factory=list)
+    """Of the answered ones, from when each was due; the shortest first."""
+
+    def percentile_ns(self, percent: float) -> int:
+        """Return the latency that so many percent of the answers did not exceed."""
+        return self.latencies_ns[max(0, math.ceil(len(self.latencies_ns) * percent / 100) - 1)]
 
 
 class Sandbox:
@@ -56,6 +76,7 @@ class Sandbox:
         self.running = running
         self._claim = claim
         self._confined = confined
+        self.faults = Faults(made, running)
         self._access = Growing(made.run_dir / "access")
         self._witness = Growing(made.run_dir / "witness")
         self._sent = 0
@@ -124,6 +145,31 @@ class Sandbox:
         for growing in (self._access, self._witness):
             growing.forget([each.request_id for each in todo])
         return seen
+
+    @contextmanager
+    def under_load(self, request: Request, *, rate: float, seconds: float) -> Iterator[Load]:
+        """Send a request so often a second while the block runs; then fill in what came of it.
+
+        Each from the request's client, on a connection of its own. Raises Unsupported, or
+        SandboxError for a client that ends.
+        """
+        (errand,) = errands(self.plan, [request], prefix="load", first=self._sent)
+        self._sent += 1
+        if not errand.places:
+            raise Unsupported(errand.id, errand.error)
+        wire = errand.wire(Random())
+        wire["headers"] = [pair for pair in wire["headers"] if pair[0] != "x-request-id"]
+        asked = {"do": "load", "wire": wire, "rate": rate, "seconds": seconds}
+        asked["prefix"] = errand.request_id
+        found = Load()
+        with ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(
+                asyncio.run, ask(errand.control, asked, timeout_s=seconds + _ANSWERS_S)
+            )
+            yield found
+            told = answer.result()
+        found.ways.update(told["ways"])
+        found.latencies_ns.extend(told["latencies_ns"])
 
     def dump(self, proxy: str) -> dict[str, Any]:
         """Return what the Envoy of a pod says of itself, for `sandbox.held`.

@@ -116,6 +116,14 @@ def status(sandbox: str) -> dict[str, dict[str, Status]]:
     }
 
 
+def fault(sandbox: str, kind: str, of: Sequence[str]) -> None:
+    """Disturb a sandbox, as `sandbox.faults` does.
+
+    Raises UnknownSandbox, CommandError for a pod that is not there, or SandboxError.
+    """
+    _told(sandbox, {"do": "fault", "kind": kind, "of": [*of]})
+
+
 def down(sandbox: str) -> None:
     """Stop a sandbox and return when nothing of it is left. Raises UnknownSandbox."""
     path, entry = _find(sandbox)

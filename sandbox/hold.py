@@ -92,6 +92,9 @@ def _answer(box: Sandbox, asked: dict[str, Any]) -> dict[str, Any]:
             return {"dump": box.dump(str(asked.get("proxy")))}
         if asked.get("do") == "status":
             return {"status": to_json(box.status())}
+        if asked.get("do") == "fault":
+            box.faults.cause(str(asked.get("kind")), [str(each) for each in asked.get("of", [])])
+            return {"ok": True}
         requests = [Request.model_validate(each) for each in asked.get("requests", [])]
         return {"observations": [to_json(each) for each in box.probe(requests)]}
     except (SandboxError, UnknownProxyError, ValidationError) as error:

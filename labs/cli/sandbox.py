@@ -104,6 +104,25 @@ def exec_(
 
 
 @app.command()
+def fault(
+    sandbox: Annotated[str, typer.Argument(metavar="ID", help="As `sandbox ls` shows it.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND")],
+    of: Annotated[list[str] | None, typer.Argument(metavar="[OF]…")] = None,
+) -> None:
+    """Disturb a mesh from outside.
+
+    kill, start, pause and resume take `envoy POD.NS` or `workload POD.NS`; cut and mend the POD.NS
+    whose proxy loses the control plane; partition two pods; lose a pod and a share of packets;
+    slow a pod and milliseconds; heal nothing, as stop-control-plane and start-control-plane.
+
+    Example: meshdojo sandbox fault ID pause "envoy details-v1-0.default"
+    """
+    from sandbox import detached
+
+    detached.fault(sandbox, kind, of or [])
+
+
+@app.command()
 def down(
     sandbox: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that are up.")] = False,

@@ -36,6 +36,7 @@ class AdsServer:
         self._inboxes: dict[str, queue.SimpleQueue[Any]] = {}
         self._taken: dict[str, int] = {}
         """By node, the version that its session knows of."""
+        self._cut: set[str] = set()
         # One thread for each stream's responses, one for its requests' decoding and spare ones
         # for the moment in which an Envoy reconnects.
         self._server = grpc.server(ThreadPoolExecutor(2 * len(self._resources) + 4, "ads"))
@@ -81,6 +82,19 @@ class AdsServer:
                 or any(each.sync is Sync.STALE for each in session.status().values())
             )
 
+    def cut(self, node: str) -> None:
+        """End the stream of a proxy, and take none of it up."""
+        with self._lock:
+            self._cut.add(node)
+            inbox = self._inboxes.get(node)
+        if inbox is not None:
+            inbox.put(_CLOSED)
+
+    def mend(self, node: str) -> None:
+        """Let a proxy connect again."""
+        with self._lock:
+            self._cut.discard(node)
+
     def status(self) -> dict[str, dict[str, Status]]:
         """Return, by node and kind, what each proxy was sent and what became of it."""
         with self._lock:
@@ -105,6 +119,8 @@ class AdsServer:
                 node = item.node.id
                 if node not in self._resources:
                     context.abort(grpc.StatusCode.NOT_FOUND, f"no proxy is called {node!r}")
+                if node in self._cut:
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "cut off")
             for response in self._take(node, item, inbox):
                 yield _encode(response)
         with self._lock:

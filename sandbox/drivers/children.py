@@ -59,6 +59,8 @@ class Children:
         """By name, of all that were started."""
         self.ready: set[str] = set()
         """Those that said so themselves."""
+        self.expected: set[str] = set()
+        """Those whose next end is meant."""
         self._log = run_dir / "logs" / "supervisor.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -96,6 +98,10 @@ class Children:
             for line in lines:
                 self._take(json.loads(line))
 
+    def start(self, child: Child) -> None:
+        """Start one more process, or one that has ended once more."""
+        self._say({"start": asdict(child)})
+
     def stop(self, *, keep_logs: bool) -> None:
         """End everything and wait until it is gone."""
         if keep_logs and self._run_dir.exists():
@@ -126,6 +132,9 @@ class Children:
         elif kind == "busy":
             message = f"{name} cannot listen on {event['reason']}. Try: meshdojo sandbox ls"
             raise AddressInUse(message)
+        elif kind == "exited" and name in self.expected:
+            self.expected.discard(name)
+            del self.pids[name]
         elif kind == "exited":
             log = self._run_dir / event.get("log", self._logs.get(name, self._shared_log))
             raise ProcessDied(name, int(event["code"]), str(log), _tail(log))

@@ -9,7 +9,7 @@ from sandbox.ads.server import AdsServer
 from sandbox.drivers.admin import serves
 from sandbox.drivers.children import Children
 from sandbox.drivers.driver import Launch, Progress
-from sandbox.errors import AddressInUse, Refused, StartTimeout
+from sandbox.errors import AddressInUse, Refused, StartTimeout, Unsupported
 from sandbox.plan import Plan, served
 from simulator.envoy_api import Resources
 from simulator.istiod.discovery import Status
@@ -25,13 +25,9 @@ class Mesh:
         self._plan = plan
         self._launch = launch
         self._nodes = {each.node: ref for ref, each in plan.proxies.items()}
-        socket = plan.run_dir / XDS_SOCKET
-        self.ads = AdsServer(
-            {each.node: served(each) for each in plan.proxies.values()}, str(socket)
-        )
-        self.ads.__enter__()
+        self._resources = {each.node: served(each) for each in plan.proxies.values()}
+        self.start_control_plane()
         try:
-            socket.chmod(0o777)  # an Envoy may run as a user of its own
             self.children = Children(
                 plan.run_dir, launch.children, seconds, within=launch.within, after=launch.after
             )
@@ -80,7 +76,9 @@ class Mesh:
         Raises Refused, AddressInUse, ProcessDied, or StartTimeout for a proxy that says nothing.
         """
         nodes = {ref: node for node, ref in self._nodes.items()}
-        version = self.ads.push({nodes[ref]: each for ref, each in resources.items()})
+        changed = {nodes[ref]: each for ref, each in resources.items()}
+        self._resources.update(changed)
+        version = self.ads.push(changed)
         deadline = time.monotonic() + timeout_s
         while late := [self._nodes[node] for node in self.ads.late(version)]:
             if time.monotonic() > deadline:
@@ -88,6 +86,25 @@ class Mesh:
                 raise StartTimeout(message)
             self.children.hear(_POLL_S / 10)
         self._check_refusals()
+
+    def start_control_plane(self) -> None:
+        """Serve the proxies, which come by themselves."""
+        socket = self._plan.run_dir / XDS_SOCKET
+        self.ads = AdsServer(self._resources, str(socket))
+        self.ads.__enter__()
+        socket.chmod(0o777)  # an Envoy may run as a user of its own
+
+    def stop_control_plane(self) -> None:
+        """Serve no proxy; each goes on with what it has."""
+        self.ads.__exit__()
+
+    def start_again(self, part: str) -> None:
+        """Start a part that was killed. Raises Unsupported for one that is not its own process."""
+        for child in self._launch.children:
+            if child.name == part:
+                self.children.start(child)
+                return
+        raise Unsupported(part, "only an Envoy that is a process of this machine starts again")
 
     def stop(self, *, failed: bool) -> None:
         """End everything; keep the logs if something failed."""

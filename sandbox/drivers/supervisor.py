@@ -38,21 +38,29 @@ class Supervisor:
         self._owner = plan["owner"]
         self._ends_at = time.monotonic() + plan["seconds"]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._rest = b""
 
     def start(self) -> None:
         """Start every process of the plan and note their ids for a later sweep."""
         for each in self._plan:
-            with (self._run_dir / each["log"]).open("ab") as log:
-                self._running[each["name"]] = subprocess.Popen(
-                    each["argv"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=None if each.get("tells") else log,
-                    stderr=log,
-                    cwd=self._run_dir,
-                    start_new_session=True,
-                    preexec_fn=_die_with_parent,
-                )
-            _tell(event="started", name=each["name"], pid=self._running[each["name"]].pid)
+            self._start(each)
+        self._note()
+
+    def _start(self, one: dict[str, Any]) -> None:
+        with (self._run_dir / one["log"]).open("ab") as log:
+            started = subprocess.Popen(
+                one["argv"],
+                stdin=subprocess.DEVNULL,
+                stdout=None if one.get("tells") else log,
+                stderr=log,
+                cwd=self._run_dir,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        self._running[one["name"]] = started
+        _tell(event="started", name=one["name"], pid=started.pid)
+
+    def _note(self) -> None:
         pids = {name: each.pid for name, each in self._running.items()}
         (self._run_dir / "pids.json").write_text(json.dumps(pids))
 
@@ -68,9 +76,18 @@ class Supervisor:
                 running = each.returncode is None
                 if running and each.poll() is not None:
                     _tell(event="exited", name=name, code=each.returncode)
-            if 0 in ready and not os.read(0, 64):
+            if 0 in ready and not self._listen():
                 return
         _tell(event="deadline")
+
+    def _listen(self) -> bool:
+        """Start what the owner says; return whether it is still there."""
+        data = os.read(0, 65_536)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._start(json.loads(line)["start"])
+            self._note()
+        return bool(data)
 
     def stop(self) -> None:
         """End every process group; remove the run directory unless its logs are wanted."""

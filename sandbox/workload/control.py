@@ -9,6 +9,7 @@ import asyncio
 import json
 from typing import Any
 
+from sandbox.workload.loading import load
 from sandbox.workload.sending import send
 from sandbox.workload.server import Workload
 from simulator.config.scenario import Behaviour
@@ -37,6 +38,8 @@ async def _answer(workload: Workload, asked: dict[str, Any]) -> dict[str, Any]:
     match asked["do"]:
         case "send":
             return await send(asked["wire"])
+        case "load":
+            return await load(asked["wire"], asked["rate"], asked["seconds"], asked["prefix"])
         case "behave":
             workload.behave(Behaviour.model_validate(asked["behaviour"]), asked["places"])
             return {}

@@ -6,6 +6,7 @@ every process that worked in the sandbox's directory.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,21 +14,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sandbox import rundir
 from sandbox.box import Sandbox
+from sandbox.drivers.choice import named
 from sandbox.errors import AddressInUse, EngineMissing, ProcessDied, SandboxError, StartTimeout
 from simulator.config.scenario import Request
-from tests.sandbox.drivers.traces import working_in
+from tests.sandbox.drivers.traces import Traces, traces, working_in
 from tests.sandbox.meshes import bookshop
 from tests.support.eventually import eventually
+from tests.support.required import need
 
 pytestmark = pytest.mark.envoy
 ENVOYS = 7
 PODS = 6
+MOMENTS, EARLIEST_S, APART_S = 7, 0.5, 0.35
+"""The first is before anything starts, the last when all is up."""
 
 
 @dataclass
@@ -125,6 +131,29 @@ def test_after_owner_and_supervisor_are_killed_at_once_the_next_start_sweeps(
 
     assert rundir.sweep() == (victim.run_dir.name,)
     assert not victim.run_dir.exists()
+
+
+@pytest.mark.parametrize("driver", ["process", "netns", "docker"])
+def test_whenever_the_owner_is_killed_a_sweep_leaves_nothing(driver: str, run_root: Path) -> None:
+    need(driver, named(driver).lacking())
+    command = [sys.executable, "-m", "tests.sandbox.victim", "wait", driver]
+    for moment in range(MOMENTS):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(EARLIEST_S + moment * APART_S)
+        process.kill()
+        process.wait()
+        run_dirs = [*run_root.iterdir()]
+        rundir.sweep()
+
+        for run_dir in run_dirs:
+            eventually(partial(is_gone, run_dir), "nothing is left")
+        rundir.sweep()
+        assert list(run_root.iterdir()) == []
+
+
+def is_gone(run_dir: Path) -> bool:
+    return traces(run_dir) == Traces()
 
 
 def hear_for_long(box: Sandbox) -> None:

@@ -44,6 +44,13 @@ def test_a_mesh_from_up_to_down(meshdojo: Command, shop: Path, run_root: Path) -
         assert (refused.code, refused.out) == (2, "")
         assert wanted in refused.err
 
+    part = "envoy reviews-v2-0.default"
+    assert meshdojo("sandbox", "fault", sandbox, "kill", part).code == 0
+    missed = meshdojo("sandbox", "exec", sandbox, "productpage-v1.default", *curl)
+    assert missed.out.startswith("HTTP 503 in ")
+    unknown = meshdojo("sandbox", "fault", sandbox, "melt")
+    assert (unknown.code, "there is kill, start" in unknown.err) == (3, True)
+
     assert meshdojo("sandbox", "down", sandbox).code == 0
     assert not working_in(run_root / sandbox)
     assert "No sandbox is up" in meshdojo("sandbox", "ls").err
