@@ -15,7 +15,7 @@ from simulator.engine.network import Answer, Delivery, Local, Receiver, deliver
 from simulator.engine.opening import of_http
 from simulator.envoy.balance import Host
 from simulator.envoy.commands import Response
-from simulator.envoy.health import Checker, Finding, asked, excludes, judge
+from simulator.envoy.health import Checker, Finding, excludes, judge
 from simulator.envoy.request import Request
 from simulator.envoy.upstream import Upstream
 
@@ -110,9 +110,9 @@ class _Check:
         """Ask once, unless the host is gone."""
         if not self._checker.knows(self._host):
             return
-        node, check, endpoint = self._node, self._checker.check, self._host.endpoint
+        node, check = self._node, self._checker.check
         self._timer = node.world.agenda.timers(check.timeout_ns).start(self._time_out)
-        request = asked(check, endpoint, self._upstream.cluster.name)
+        request = self._checker.ask(self._host, self._upstream.cluster.name)
         self._delivery = self._sent(request)
         self._delivery.send()
 

@@ -165,10 +165,15 @@ def _flags(host: Host) -> str:
     found = {
         "/failed_active_hc": bool(host.failed),
         "/failed_outlier_check": bool(host.ejected),
-        "/failed_eds_health": host.endpoint.health.value == "unhealthy",
+        "/failed_eds_health": host.endpoint.health.value == "unhealthy"
+        and not host.endpoint.draining,
         "/degraded_active_hc": host.degraded,
         "/degraded_eds_health": host.endpoint.health.value == "degraded",
+        "/pending_dynamic_removal": host.leaving,
         "/pending_active_hc": host.pending,
+        "/excluded_via_immediate_hc_fail": host.excluded,
+        "/active_hc_timeout": host.timed_out,
+        "/eds_status_draining": host.endpoint.draining,
     }
     return "".join(name for name, on in found.items() if on) or "healthy"
 
@@ -230,11 +235,15 @@ def _host_status(view: View, cluster: str, host: Host) -> dict[str, Any]:
             ("failed_active_health_check", bool(host.failed)),
             ("failed_outlier_check", bool(host.ejected)),
             ("failed_active_degraded_check", host.degraded),
+            ("pending_dynamic_removal", host.leaving),
             ("pending_active_hc", host.pending),
+            ("excluded_via_immediate_hc_fail", host.excluded),
+            ("active_hc_timeout", host.timed_out),
         )
         if on
     }
-    health["eds_health_status"] = host.endpoint.health.value.upper()
+    eds = "draining" if host.endpoint.draining else host.endpoint.health.value
+    health["eds_health_status"] = eds.upper()
     locality = {name: known[name] for name in ("region", "zone", "sub_zone") if known[name]}
     status = {
         "address": {

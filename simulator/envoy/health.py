@@ -110,7 +110,7 @@ class Checker:
         for host in hosts:
             if host.endpoint.unchecked:
                 host.failed = ""
-                host.pending = host.excluded = host.degraded = False
+                host.pending = host.excluded = host.degraded = host.timed_out = False
                 continue
             known = self._sessions.get(host)
             if known is None:
@@ -131,6 +131,11 @@ class Checker:
         jitter_ns = self.check.initial_jitter_ns
         return self._jittered(0, jitter_ns, chance) if jitter_ns // _MILLISECOND else 0
 
+    def ask(self, host: Host, cluster: str) -> Request | None:
+        """Return what a host is asked now; `None`: a connection says all."""
+        self.counts.attempt += 1
+        return asked(self.check, host.endpoint, cluster)
+
     def report(
         self, host: Host, finding: Finding, now: int, chance: Chance, *, used: bool = True
     ) -> int:
@@ -138,7 +143,6 @@ class Checker:
 
         `used` says whether the cluster has ever been sent anything.
         """
-        self.counts.attempt += 1
         session = self._sessions.get(host)
         if session is None:
             return 0
@@ -169,7 +173,7 @@ class Checker:
             session.good += not session.first
             if session.first or session.good == self.check.healthy_threshold:
                 host.failed = ""
-                host.excluded = False
+                host.excluded = host.timed_out = False
                 changed = True
             else:
                 waiting = True
@@ -202,6 +206,7 @@ class Checker:
                 waiting = True
         if changed or host.failed:
             host.failed = why
+            host.timed_out = finding is Finding.TIMED_OUT
         if host.pending:
             host.pending = False
             changed, waiting = True, False

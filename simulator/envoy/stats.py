@@ -23,6 +23,7 @@ from simulator.envoy.proxy import Proxy
 from simulator.envoy.upstream import Upstream
 
 _TIMED_OUT = {"response_timeout", "upstream_per_try_timeout"}
+_CHECKS = ("attempt", "success", "failure", "passive_failure", "network_failure")
 _BREAKERS = (
     ("cx_open", "connections", "max_connections"),
     ("rq_open", "requests", "max_requests"),
@@ -190,6 +191,9 @@ def counted(proxy: Proxy) -> Iterator[tuple[str, int]]:
         place = f"cluster.{named(upstream.cluster)}"
         opened = sum(host.opened for host in upstream.hosts.values())
         yield f"{place}.upstream_cx_total", opened
+        if upstream.health is not None:
+            for name in _CHECKS:
+                yield f"{place}.health_check.{name}", getattr(upstream.health.counts, name)
         yield f"{place}.upstream_cx_http{1 + upstream.cluster.http2}_total", opened
     yield "cluster_manager.cluster_added", len(proxy.upstreams)
     yield "listener_manager.listener_added", len(proxy.config.listeners)
@@ -214,6 +218,11 @@ def _cluster(upstream: Upstream) -> Iterator[tuple[str, int]]:
             yield f"{place}.circuit_breakers.{priority}.{name}", int(full)
     yield f"{place}.upstream_rq_pending_active", pending
     yield f"{place}.upstream_cx_active", connections
+    if upstream.health is not None:
+        checked = [host for host in hosts if upstream.health.knows(host)]
+        well = sum(not host.failed for host in checked)
+        yield f"{place}.health_check.healthy", well
+        yield f"{place}.health_check.degraded", sum(host.degraded for host in checked)
     if upstream.cluster.outlier_detection is not None:
         ejected = sum(bool(host.ejected) for host in hosts)
         yield f"{place}.outlier_detection.ejections_active", ejected

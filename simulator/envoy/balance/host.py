@@ -13,7 +13,7 @@ class Host:
 
     __slots__ = (
         "active", "connections", "degraded", "ejected", "endpoint", "excluded", "failed",
-        "leaving", "opened", "pending", "since_ns",
+        "leaving", "opened", "pending", "since_ns", "timed_out",
     )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, now: int = 0) -> None:
@@ -28,6 +28,8 @@ class Host:
         """Why outlier detection keeps it out; empty: it does not."""
         self.failed = ""
         """Why health checks keep it out; empty: they do not."""
+        self.timed_out = False
+        """Whether the last check of a host that is out found no answer in time."""
         self.degraded = False
         """Whether its last health check said so."""
         self.pending = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import threading
@@ -14,14 +15,16 @@ from typing import Any
 
 import pytest
 
+from simulator.envoy.admin import View, page
 from simulator.envoy.commands import Response
 from simulator.envoy.compile import compile_cluster
 from simulator.envoy.draws import Listed
 from simulator.envoy.health import Finding, judge
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.request import Request
+from simulator.envoy.stats import Stats
 from simulator.envoy.upstream import Upstream
-from simulator.envoy_api import parse
+from simulator.envoy_api import Resources, parse
 from tests.simulator.envoy.playing import cluster, play, proxy, scripted, streamed
 from tests.simulator.envoy.real import Answer, Backend, http_listener, running, step_headers
 
@@ -142,6 +145,16 @@ class World:
     answers: dict[str, Answer]
     clusters: list[dict[str, Any]]
     closed: list[int]
+    folder: Path
+
+    def admin(self, path: str) -> dict[str, str]:
+        """Return a page of the administration interface, name by name."""
+        host, port = (self.folder / "admin").read_text().rsplit(":", 1)
+        client = http.client.HTTPConnection(host, int(port), timeout=_PATIENCE_S)
+        client.request("GET", path)
+        lines = client.getresponse().read().decode().splitlines()
+        client.close()
+        return {name: value.strip() for name, _, value in (each.rpartition(":") for each in lines)}
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +179,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for name, line in envoy.logged(list(answers)).items():
             answers[name].log = line
         states = {case.id: told(logs[case.id], len(case.script.split(","))) for case in CASES}
-        yield World(states, answers, others, closed)
+        yield World(states, answers, others, closed, folder)
 
 
 def bound() -> socket.socket:
@@ -277,3 +290,67 @@ def test_a_response_can_ask_to_leave_its_host_out(world: World) -> None:
             found[-1].append(stream.record().endpoint)
 
     assert [log["host"] for log in logs] in found
+
+
+def shown(one: Proxy, path: str) -> dict[str, str]:
+    view = View(
+        proxy=one, stats=Stats(), resources=Resources(), dynamic=False, now_ns=0, epoch_ns=0
+    )
+    lines = page(view, path).body.splitlines()
+    return {name: value.strip() for name, _, value in (each.rpartition(":") for each in lines)}
+
+
+def checked_on(case: Case) -> Proxy:
+    """Return a proxy whose endpoint has been checked by a case's script, and then on."""
+    one = proxy(listener(), [scripts(case, 1, "log")])
+    upstream = one.upstreams[case.id]
+    assert upstream.health is not None
+    (host,) = upstream.hosts.values()
+    found = findings(upstream, case)
+    for finding in [*found, *found[-1:] * 9]:
+        upstream.health.report(host, finding, 0, Listed())
+    return one
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
+def test_flags_in_the_end(world: World, case: Case) -> None:
+    name, ours = f"{case.id}::127.0.0.1:1::health_flags:", checked_on(case)
+    want = shown(ours, "/clusters")[name]
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        flags = {
+            value
+            for name, value in world.admin("/clusters").items()
+            if name.startswith(f"{case.id}::") and name.endswith("health_flags:")
+        }
+        if flags == {want}:
+            return
+        assert time.monotonic() < deadline, (flags, want)
+        threading.Event().wait(0.02)
+
+
+def test_flags_of_all_hosts(world: World) -> None:
+    one = ready(world)
+    names = [name for name in shown(one, "/clusters") if name.endswith("health_flags:")]
+    seen = world.admin("/clusters")
+
+    flags = {name: value for name, value in shown(one, "/clusters").items() if name in names}
+    # What a response has asked for since then comes on top.
+    kept = {name: value for name, value in flags.items() if not name.startswith(IMMEDIATE)}
+    assert kept == {name: seen[name] for name in kept}
+
+
+def test_counts_of_checks(world: World) -> None:
+    one = ready(world)
+    upstream = one.upstreams[IMMEDIATE]
+    assert upstream.health is not None
+    for host in upstream.hosts.values():
+        upstream.health.ask(host, IMMEDIATE)
+    first = next(iter(upstream.hosts.values()))
+    upstream.heed(first, Response(status=200, headers=tuple(step_headers(STEPS[1])[1])), 1)
+    query = f"/stats?filter=^cluster.{IMMEDIATE}.health_check"
+    want = shown(one, query)
+    seen = world.admin(query)
+
+    assert want == {name: seen[name] for name in want}
+    assert set(seen) - set(want) == {f"cluster.{IMMEDIATE}.health_check.verify_cluster"}
