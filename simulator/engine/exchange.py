@@ -96,9 +96,10 @@ class Passage:
     A copy of a request is another passage, which nobody waits for and nobody is told of.
     """
 
-    __slots__ = ("_attempt_timer", "_delivery", "_own_id", "_question", "_route_timer", "_sender",
-                 "_way", "ended_ns", "entrance", "finish", "node", "parent", "received_ns",
-                 "sent_ns", "span", "stream", "trace", "waited_ns")  # fmt: skip
+    __slots__ = ("_attempt_timer", "_delivery", "_life_timer", "_own_id", "_question",
+                 "_route_timer", "_sender", "_way", "ended_ns", "entrance", "finish", "node",
+                 "parent", "received_ns", "sent_ns", "span", "stream", "trace",
+                 "waited_ns")  # fmt: skip
 
     def __init__(
         self,
@@ -111,6 +112,7 @@ class Passage:
         self._sender = sender
         self._delivery: Delivery | Local | None = None
         self._question: Question | None = None
+        self._life_timer: Timer | None = None
         self._route_timer: Timer | None = None
         self._attempt_timer: Timer | None = None
         self._own_id: str | None = None
@@ -137,6 +139,7 @@ class Passage:
             if isinstance(self.stream, Stream):
                 self._own_id = own_id(request, self.stream)
             self._obey(command)
+            self._start_lifetime()
             return
         assert entrance.accepted.http is not None, "only HTTP passes as a stream"
         playback = trace.playback
@@ -149,6 +152,7 @@ class Passage:
             connection=entrance.connection,
         )
         self._obey(self.stream.start(self.received_ns))
+        self._start_lifetime()
 
     @property
     def direction(self) -> str:
@@ -311,6 +315,16 @@ class Passage:
             node.ways[id(attempt)] = way
         return way
 
+    def _start_lifetime(self) -> None:
+        """Have the stream end in time, unless it is over already."""
+        duration_ns = self.stream.lifetime.ns
+        if duration_ns and self.finish is None:
+            self._life_timer = self.node.world.agenda.timers(duration_ns).start(self._expire)
+
+    def _expire(self, _: object) -> None:
+        self._give_up()
+        self._obey(self.stream.on_expiry(self.node.world.agenda.now))
+
     def _start_route_timer(self, since_ns: int | None = None) -> None:
         """Start what ends the request; given the time, it counts from a first attempt."""
         timeout_ns = self.stream.timeout_ns
@@ -354,6 +368,8 @@ class Passage:
         world = self.node.world
         if self._route_timer is not None:
             self._route_timer.cancel()
+        if self._life_timer is not None:
+            self._life_timer.cancel()
         queued = self.node.queued
         if queued:
             queued.pop(self.stream.waiter, None)

@@ -206,6 +206,8 @@ class Cluster:
     """How many requests share a connection of HTTP/2."""
     max_requests_per_connection: int = 0
     """0: any number."""
+    max_stream_duration_ns: int = 0
+    """How long an attempt may last; 0: for ever."""
     choice_count: int = 2
     active_request_bias: float = 1.0
     full_scan: bool = False

@@ -18,8 +18,9 @@ with a stream of its own, whose answer nobody awaits.
 
 An attempt that a command follows (a retry, or the end) is over: its late events are not
 reported any more.
-`on_timeout` (the route's timer, `Stream.timeout_ns`) and `on_disconnect` may come at
-any time before `Finish`. An event that answers `None` changes nothing.
+`on_timeout` (the route's timer, `Stream.timeout_ns`), `on_expiry` (the stream's own,
+`Stream.lifetime`, from its start) and `on_disconnect` may come at any time before `Finish`.
+An event that answers `None` changes nothing.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from simulator.envoy.cluster import Discovery
 from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response
 from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import first, replaced
+from simulator.envoy.lifetime import Lifetime
 from simulator.envoy.outlier import Result, status_of
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request_id import uuid
@@ -83,8 +84,9 @@ def _timed(finish: Finish, ms: int) -> Finish:
 class Course:
     """What a proxy does with all requests of one shape, up to the response of the first attempt."""
 
-    __slots__ = ("_answers", "_like", "_stream", "_tells", "attempts", "context",
-                 "fixed", "gives_id", "priority", "records", "timeout_ns", "upstream")  # fmt: skip
+    __slots__ = ("_answers", "_like", "_stream", "_tells", "attempts", "context", "fixed",
+                 "gives_id", "lifetime", "priority", "records", "timeout_ns",
+                 "upstream")  # fmt: skip
 
     def __init__(self, stream: Stream, *, has_id: bool, gives_id: bool) -> None:
         """`stream` is one that has made its first attempt; its id is nobody else's if `has_id`."""
@@ -95,6 +97,7 @@ class Course:
         """Whether each request gets an id of its own here."""
         self.priority = router.match.route.priority
         self.timeout_ns = router.timeout_ns
+        self.lifetime = stream.lifetime
         self.context = router.choice.context(0, None)
         self.fixed: Host | None = None
         """The only host that it may go to."""
@@ -233,6 +236,10 @@ class Running:
         """Give up the request, which took too long."""
         return self._sent().on_timeout(now)
 
+    def on_expiry(self, now: int) -> Command | None:
+        """Give up a stream that lasts, or idles, too long."""
+        return self._sent().on_expiry(now)
+
     def on_disconnect(self, now: int) -> Command | None:
         """Give up the request, whose client is gone."""
         return self._sent().on_disconnect(now)
@@ -252,6 +259,11 @@ class Running:
     def timeout_ns(self) -> int:
         """Return the route's time-out, counted from the first attempt; 0: none."""
         return self._course.timeout_ns if self.full is None else self.full.timeout_ns
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """Return how long the stream may last, from its start."""
+        return self._course.lifetime
 
     @property
     def request_id(self) -> str | None:

@@ -94,6 +94,7 @@ def chain(router: RouterConfig) -> HttpChain:
         filters=(),
         path_rules=PathRules(),
         router=router,
+        stream_idle_timeout_ns=0,
     )
 
 

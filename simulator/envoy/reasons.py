@@ -10,18 +10,14 @@ from collections.abc import Iterable
 from simulator.envoy.balance import Host, Pick
 from simulator.envoy.cluster import Cluster, Endpoint, Health, Thresholds
 from simulator.envoy.hash_policy import Hashed
+from simulator.envoy.lifetime import Lifetime
 from simulator.envoy.pool import Limit, Overflow
 from simulator.envoy.retry import No, Yes
 from simulator.envoy.timeout import Timeouts
 from simulator.envoy.upstream import Upstream
-from simulator.observe.explain import FieldRef, Node, Outcome
+from simulator.observe.explain import FieldRef, Node, Outcome, below
 
 MILLISECOND = 1_000_000
-
-
-def below(field: FieldRef, path: str) -> FieldRef:
-    """Return the field at `path` below another."""
-    return FieldRef(field.kind, field.resource, f"{field.path}.{path}" if field.path else path)
 
 
 class Reasons:
@@ -77,6 +73,12 @@ class Reasons:
                 f"{timeouts.route_ms} ms, and so is ignored"
             )
             self.note("time-out", "per try", reason, field, outcome=Outcome.REJECTED)
+
+    def expiry(self, lifetime: Lifetime) -> None:
+        """Tell that the stream has lasted as long as it may."""
+        how = "nothing has happened for" if lifetime.idle else "it has lasted"
+        reason = f"{how} {lifetime.ns // MILLISECOND} ms, which is as long as it may"
+        self.note("time-out", "stream", reason, lifetime.field, outcome=Outcome.CHOSEN)
 
     def hash(self, hashed: Hashed | None, route: FieldRef) -> None:
         """Tell what a request's place among the hosts is made of."""

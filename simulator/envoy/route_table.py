@@ -103,6 +103,17 @@ class HashPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamDuration:
+    """RouteAction.MaxStreamDuration."""
+
+    max_ns: int | None
+    """0: for ever, whatever the connection manager says."""
+    grpc_header_max_ns: int | None
+    """Where given, a `grpc-timeout` counts, up to this; 0: without limit."""
+    grpc_header_offset_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteEntry:
     """One route of a virtual host; names are those of the fields they come from."""
 
@@ -126,7 +137,8 @@ class RouteEntry:
     timeout_ns: int = DEFAULT_TIMEOUT_NS
     """0: none."""
     idle_timeout_ns: int | None = None
-    max_stream_duration_ns: int | None = None
+    stream_duration: StreamDuration | None = None
+    """`max_stream_duration`; where given, `timeout` means nothing."""
     max_grpc_timeout_ns: int | None = None
     """Where given, gRPC clients' deadlines count, up to this; 0: without limit."""
     grpc_timeout_offset_ns: int | None = None

@@ -29,7 +29,7 @@ from simulator.envoy.outlier import Result, status_of
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request import Request
 from simulator.envoy.route import RouteMatch
-from simulator.envoy.timeout import MILLISECOND, Timeouts
+from simulator.envoy.timeout import MILLISECOND, Ending, Timeouts
 from simulator.envoy.upstream import Upstream
 from simulator.envoy.upstream_request import Tried, UpstreamRequest
 
@@ -159,7 +159,10 @@ class Router:
         if upstream is None or host is None:
             if reasons is not None and upstream is not None:
                 reasons.no_host(upstream, self.choice.missed)
-            return self._downstream.answer(503, "no healthy upstream", "UH", "no_healthy_upstream")
+            headers = self._counted(()) if again else ()
+            return self._downstream.answer(
+                503, "no healthy upstream", "UH", "no_healthy_upstream", headers
+            )
         upstream = self.choice.owner or upstream
         if again:
             elapsed_ms = (now - self._complete_at) // MILLISECOND
@@ -225,16 +228,29 @@ class Router:
 
     def on_per_try_timeout(self, now: int) -> Command:
         """Give up an attempt that took too long."""
-        self.end_attempt(now, Result.TIMED_OUT, self._timeout_status, Reset.LOCAL_RESET)
+        ending, limit_ms = self._ending
+        # An endpoint that does not end a stream is not to blame for it.
+        result = None if ending is Ending.DURATION else Result.TIMED_OUT
+        self.end_attempt(now, result, self._timeout_status, Reset.LOCAL_RESET)
         self._sent = True
         again = self._try_again(
             now,
             self._retry.on_reset(Reset.LOCAL_RESET, self.passing.draws, sent=True)
             if self._retry
             else None,
-            f"no response within {self._timeouts.per_try_ms} ms",
+            f"no response within {limit_ms} ms",
         )
-        return again or self._time_out("upstream_per_try_timeout")
+        if again is None and ending is Ending.DURATION:
+            body = "upstream max stream duration reached"
+            return self._answer(504, body, "UMSDR", ending.value)
+        return again or self._time_out(ending.value)
+
+    @property
+    def _ending(self) -> tuple[Ending, int]:
+        """Return what ends the attempt first if no response does, and after how many ms."""
+        assert self.sending is not None, "an attempt is under way"
+        duration_ns = self.sending.upstream.cluster.max_stream_duration_ns
+        return self._timeouts.ending(duration_ns // MILLISECOND)
 
     def on_timeout(self, now: int) -> Finish:
         """Give up the request, which took too long."""
@@ -299,7 +315,7 @@ class Router:
             cluster=upstream.cluster.name,
             endpoint=sending.host.endpoint,
             request=request,
-            per_try_timeout_ns=self._timeouts.per_try_ms * MILLISECOND or None,
+            per_try_timeout_ns=self._ending[1] * MILLISECOND or None,
             connect_timeout_ns=upstream.cluster.connect_timeout_ns,
             tls=upstream.cluster.tls(sending.host.endpoint),
             alpn=self.passing.info.alpn,
@@ -336,11 +352,11 @@ class Router:
         if reason is Reset.OVERFLOW and not self._options.suppress_envoy_headers:
             overloaded = (("x-envoy-overloaded", "true"),)
         told = told_of_reset(reason, transport_failure, retried=self.attempts > 1)
-        return self._downstream.answer(told.status, told.body, told.flag, told.details, overloaded)
+        return self._answer(told.status, told.body, told.flag, told.details, overloaded)
 
     def _time_out(self, details: str) -> Finish:
         body = "upstream request timeout" if self._timeout_status == 504 else ""
-        return self._downstream.answer(self._timeout_status, body, "UT", details)
+        return self._answer(self._timeout_status, body, "UT", details)
 
     def _forward(self, now: int, response: Response) -> Finish:
         """Hand an endpoint's response on."""
@@ -348,7 +364,18 @@ class Router:
         if not self._options.suppress_envoy_headers:
             spent_ms = (now - self._complete_at) // MILLISECOND
             headers = replaced(headers, SERVICE_TIME, str(spent_ms))
-        headers = (*headers, *self.choice.set_cookies)
+        headers = (*self._counted(headers), *self.choice.set_cookies)
         return self._downstream.forward(
             Response(status=response.status, headers=headers, body=response.body)
         )
+
+    def _answer(
+        self, status: int, body: str, flag: str, details: str, headers: Headers = ()
+    ) -> Finish:
+        return self._downstream.answer(status, body, flag, details, self._counted(headers))
+
+    def _counted(self, headers: Headers) -> Headers:
+        """Return response headers that tell of the attempts, if they are to."""
+        if not self.match.virtual_host.include_attempt_count_in_response:
+            return headers
+        return replaced(headers, "x-envoy-attempt-count", str(self.attempts))

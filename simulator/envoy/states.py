@@ -37,6 +37,8 @@ class Event(StrEnum):
     RESET = "reset"
     PER_TRY_TIMEOUT = "per-try time-out"
     TIMEOUT = "time-out"
+    EXPIRY = "expiry"
+    """The end of a stream that lasts, or idles, too long."""
     DISCONNECT = "disconnect"
 
 
@@ -44,24 +46,26 @@ _ATTEMPT = (State.AWAITING, State.QUEUED, State.DONE)
 _FILTERED = (State.DELAYED, State.ASKING, *_ATTEMPT)
 _OUTCOME = (State.BACKING_OFF, State.DONE)
 _END = (State.DONE,)
+_ALWAYS = {Event.EXPIRY: _END, Event.DISCONNECT: _END}
+"""What may happen wherever a stream stands."""
 
 TRANSITIONS: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
     State.NEW: {Event.START: _FILTERED},
-    State.DELAYED: {Event.RESUME: _FILTERED, Event.DISCONNECT: _END},
-    State.ASKING: {Event.TOLD: _FILTERED, Event.DISCONNECT: _END},
+    State.DELAYED: {Event.RESUME: _FILTERED, **_ALWAYS},
+    State.ASKING: {Event.TOLD: _FILTERED, **_ALWAYS},
     State.QUEUED: {
         Event.TURN: (State.AWAITING, *_OUTCOME),
         Event.TIMEOUT: _END,
-        Event.DISCONNECT: _END,
+        **_ALWAYS,
     },
     State.AWAITING: {
         Event.RESPONSE: _OUTCOME,
         Event.RESET: _OUTCOME,
         Event.PER_TRY_TIMEOUT: _OUTCOME,
         Event.TIMEOUT: _END,
-        Event.DISCONNECT: _END,
+        **_ALWAYS,
     },
-    State.BACKING_OFF: {Event.RESUME: _ATTEMPT, Event.TIMEOUT: _END, Event.DISCONNECT: _END},
+    State.BACKING_OFF: {Event.RESUME: _ATTEMPT, Event.TIMEOUT: _END, **_ALWAYS},
     State.DONE: {event: _END for event in Event if event is not Event.START},
 }
 

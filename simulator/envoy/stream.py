@@ -26,14 +26,15 @@ from simulator.envoy.filters import chain as filter_chain
 from simulator.envoy.filters.lasting import Lasting
 from simulator.envoy.filters.passing import Ask, Find, Hold, Passing
 from simulator.envoy.format_commands import End, Facts
-from simulator.envoy.header_map import Headers, replaced
+from simulator.envoy.header_map import Headers
 from simulator.envoy.headers import finalize_response, respond, virtual_cluster
 from simulator.envoy.http import HttpChain
+from simulator.envoy.lifetime import FOREVER, lifetime
 from simulator.envoy.local_reply import reply
 from simulator.envoy.network_filters import authorize
 from simulator.envoy.outgoing import with_pseudo_headers
 from simulator.envoy.pool import Client, Overflow
-from simulator.envoy.reasons import Reasons, below
+from simulator.envoy.reasons import Reasons
 from simulator.envoy.request import BYTES, PLAIN, Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
 from simulator.envoy.router import Router
@@ -41,7 +42,7 @@ from simulator.envoy.routing import route_of
 from simulator.envoy.states import REACHED, TRANSITIONS, Event, State, UnexpectedEventError
 from simulator.envoy.upstream import Upstream
 from simulator.envoy.upstream_request import UpstreamRequest
-from simulator.observe.explain import Node
+from simulator.observe.explain import Node, below
 
 _PROTOCOLS = ("HTTP/1.1", "HTTP/2")
 VIA_UPSTREAM = "via_upstream"
@@ -92,6 +93,8 @@ class Stream:
         self._status: int | None = None
         self._response: Response | None = None
         self._started_ns = 0
+        self.lifetime = FOREVER
+        """How long it may last from its start, which tells it; then `on_expiry`."""
         self._refused = False
         self._routed_at_all = False
 
@@ -174,12 +177,26 @@ class Stream:
             return None
         return self._reach(self.routed.on_timeout(now))
 
+    def on_expiry(self, now: int) -> Finish | None:
+        """Give up a stream that lasts, or idles, too long."""
+        if not self._take(Event.EXPIRY):
+            return None
+        self._abandon(now)
+        if self._reasons is not None:
+            self._reasons.expiry(self.lifetime)
+        self.flag(self.lifetime.flag)
+        response = self.lifetime.reply(self.request)
+        return self._reach(self._finish_local(response, self.lifetime.details))
+
+    def _abandon(self, now: int) -> None:
+        if self._router is not None:
+            self._router.end_attempt(now, None, failure=Reset.LOCAL_RESET)
+
     def on_disconnect(self, now: int) -> Finish | None:
         """Give up the request, whose client is gone."""
         if not self._take(Event.DISCONNECT):
             return None
-        if self._router is not None:
-            self._router.end_attempt(now, None, failure=Reset.LOCAL_RESET)
+        self._abandon(now)
         self.flag("DC")
         return self._reach(self._finish(None, "downstream_remote_disconnect"))
 
@@ -383,6 +400,7 @@ class Stream:
     def _pass(self, now: int, request: Request, find: Find) -> Command:
         """Send a request through the filters, on the route that `find` finds."""
         self._match = find(request, self._info)
+        self.lifetime, request = lifetime(self._chain, self._match, request)
         self._passing = Passing(
             request=request,
             info=self._info,
@@ -454,12 +472,9 @@ class Stream:
 
     def _finalized(self, match: RouteMatch, status: int, headers: Headers) -> Headers:
         """Return response headers as the route has them."""
-        headers = finalize_response(
+        return finalize_response(
             match, headers, request=self.request, info=self._info, status=status
         )
-        if self.attempts and match.virtual_host.include_attempt_count_in_response:
-            return replaced(headers, "x-envoy-attempt-count", str(self.attempts))
-        return headers
 
     def _finish(self, response: Response | None, details: str) -> Finish:
         self.details = details

@@ -1,15 +1,17 @@
 """How long a request and each of its attempts may take.
 
 Models    RouteAction.{timeout, max_grpc_timeout, grpc_timeout_offset},
-          RetryPolicy.per_try_timeout, the time-out request headers
+          RetryPolicy.{per_try_timeout, per_try_idle_timeout}, Cluster's max_stream_duration,
+          the time-out request headers
 Follows   envoy/source/common/router/router.cc (FilterUtility::finalTimeout, setTimeoutHeaders),
           source/common/grpc/common.cc (getGrpcTimeout, toGrpcTimeout)
-Leaves    stream durations and idle time-outs (docs/fidelity.md#timeouts)
+Leaves    time-outs of messages that come in pieces (docs/fidelity.md#timeouts)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from simulator.envoy.grpc import is_grpc
 from simulator.envoy.header_map import first, replaced, with_headers, without
@@ -22,6 +24,7 @@ _GLOBAL = "x-envoy-upstream-rq-timeout-ms"
 _PER_TRY = "x-envoy-upstream-rq-per-try-timeout-ms"
 _EXPECTED = "x-envoy-expected-rq-timeout-ms"
 _GRPC = "grpc-timeout"
+_DURATION = "x-envoy-upstream-stream-duration-ms"
 _GRPC_UNIT_NS = {
     "H": 3_600_000 * MILLISECOND,
     "M": 60_000 * MILLISECOND,
@@ -31,6 +34,14 @@ _GRPC_UNIT_NS = {
     "n": 1,
 }
 _GRPC_DIGITS = 8
+
+
+class Ending(StrEnum):
+    """Why an attempt is given up; the values are Envoy's details."""
+
+    PER_TRY = "upstream_per_try_timeout"
+    IDLE = "upstream_per_try_idle_timeout"
+    DURATION = "upstream_max_stream_duration_reached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,20 @@ class Timeouts:
     """A time-out per attempt that is not shorter than the route's, and so does nothing."""
     grpc: bool = False
     """Whether a gRPC endpoint is told in its own header."""
+    per_try_idle_ms: int = 0
+    duration_ms: int | None = None
+    """How long each attempt may last, instead of what its cluster says."""
+
+    def ending(self, cluster_ms: int) -> tuple[Ending, int]:
+        """Return what ends an attempt first, and when; `cluster_ms` is its cluster's limit."""
+        found = (
+            (self.per_try_ms, Ending.PER_TRY),
+            # Messages are whole: an endpoint that is silent is idle.
+            (self.per_try_idle_ms, Ending.IDLE),
+            (cluster_ms if self.duration_ms is None else self.duration_ms, Ending.DURATION),
+        )
+        limit_ms, ending = min((each for each in found if each[0]), default=found[0])
+        return ending, limit_ms
 
     def expected_ms(self, elapsed_ms: int) -> int:
         """Return what the endpoint is told it has, 0 for nothing."""
@@ -59,7 +84,7 @@ def decide(
 ) -> tuple[Timeouts, Request]:
     """Return the time-outs of a request, and the request without the headers that set them."""
     headers, policy = request.headers, route.retry_policy
-    old_way = route.max_stream_duration_ns is None
+    old_way = route.stream_duration is None
     grpc = old_way and route.max_grpc_timeout_ns is not None and is_grpc(request)
     route_ms = route.timeout_ns // MILLISECOND if old_way else 0
     if grpc:
@@ -71,6 +96,11 @@ def decide(
         route_ms = int(asked)
     if expected is None:
         headers = without(headers, {_GLOBAL})
+    duration_ms = None
+    asked = first(headers, _DURATION)
+    if asked is not None:
+        duration_ms = int(asked) if asked.isdigit() else None
+        headers = without(headers, {_DURATION})
     asked = first(headers, _PER_TRY)
     if asked:
         per_try_ms = int(asked) if asked.isdigit() else per_try_ms
@@ -79,7 +109,12 @@ def decide(
     if route_ms and per_try_ms >= route_ms:
         per_try_ms, ignored = 0, per_try_ms
     timeouts = Timeouts(
-        route_ms=route_ms, per_try_ms=per_try_ms, ignored_per_try_ms=ignored, grpc=grpc
+        route_ms=route_ms,
+        per_try_ms=per_try_ms,
+        ignored_per_try_ms=ignored,
+        grpc=grpc,
+        per_try_idle_ms=policy.per_try_idle_timeout_ns // MILLISECOND if policy is not None else 0,
+        duration_ms=duration_ms,
     )
     return timeouts, with_headers(request, headers)
 

@@ -32,6 +32,11 @@ class FieldRef:
         return f"{self.kind}/{self.resource}" + (f"#{self.path}" if self.path else "")
 
 
+def below(field: FieldRef, path: str) -> FieldRef:
+    """Return the field at `path` below another."""
+    return FieldRef(field.kind, field.resource, f"{field.path}.{path}" if field.path else path)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One decision, what came of it and why."""

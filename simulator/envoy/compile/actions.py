@@ -26,7 +26,7 @@ from simulator.envoy.rewrite import (
     Redirect,
     RegexRewrite,
 )
-from simulator.envoy.route_table import HashPolicy, Mirror, WeightedCluster
+from simulator.envoy.route_table import HashPolicy, Mirror, StreamDuration, WeightedCluster
 from simulator.envoy_api import unpack
 
 _REDIRECT_STATUS = (301, 302, 303, 307, 308)
@@ -311,6 +311,13 @@ def not_found_status(action: Any) -> int:  # noqa: ANN401 - protobuf
     return _NOT_FOUND_STATUS[action.cluster_not_found_response_code]
 
 
-def stream_duration(action: Any) -> int | None:  # noqa: ANN401 - protobuf
-    """Return `max_stream_duration` in nanoseconds."""
-    return optional_ns(action.max_stream_duration, "max_stream_duration")
+def stream_duration(action: Any) -> StreamDuration | None:  # noqa: ANN401 - protobuf
+    """Compile a MaxStreamDuration."""
+    if not action.HasField("max_stream_duration"):
+        return None
+    given = action.max_stream_duration
+    return StreamDuration(
+        max_ns=optional_ns(given, "max_stream_duration"),
+        grpc_header_max_ns=optional_ns(given, "grpc_timeout_header_max"),
+        grpc_header_offset_ns=optional_ns(given, "grpc_timeout_header_offset") or 0,
+    )

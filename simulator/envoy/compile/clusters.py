@@ -24,7 +24,7 @@ from simulator.envoy.cluster import (
 from simulator.envoy.compile.balancing import balancing
 from simulator.envoy.compile.cluster_rules import refuse
 from simulator.envoy.compile.endpoints import endpoints, locality_weights
-from simulator.envoy.compile.fields import nanoseconds
+from simulator.envoy.compile.fields import nanoseconds, optional_ns
 from simulator.envoy.compile.health import health_check
 from simulator.envoy.compile.transport import transports
 from simulator.envoy.rejected import Scope
@@ -141,6 +141,7 @@ def _protocol(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - p
     out: dict[str, Any] = {"http2": http2 is not None, "as_client": as_client}
     if http2 is not None and http2.HasField("max_concurrent_streams"):
         out["max_concurrent_streams"] = int(http2.max_concurrent_streams.value)
+    out["max_stream_duration_ns"] = optional_ns(common, "max_stream_duration") or 0
     for holder in (common, message):
         if holder.HasField("max_requests_per_connection"):
             out["max_requests_per_connection"] = int(holder.max_requests_per_connection.value)

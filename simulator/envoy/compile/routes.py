@@ -302,7 +302,7 @@ def _forward(route: Any, template: str, above: _Inherited, scope: Scope) -> dict
         "cluster_not_found_status": not_found_status(action),
         "timeout_ns": DEFAULT_TIMEOUT_NS if timeout is None else timeout,
         "idle_timeout_ns": optional_ns(action, "idle_timeout"),
-        "max_stream_duration_ns": stream_duration(action),
+        "stream_duration": stream_duration(action),
         "max_grpc_timeout_ns": optional_ns(action, "max_grpc_timeout"),
         "grpc_timeout_offset_ns": optional_ns(action, "grpc_timeout_offset"),
         "path_rewrite": path_rewrite(action, template, scope),

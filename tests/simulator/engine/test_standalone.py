@@ -198,3 +198,28 @@ def test_a_cluster_of_clusters_follows_their_health() -> None:
     addresses = {each.upstream.address for each in asked if each.upstream}
     assert addresses == {"10.9.0.1:80", "10.9.0.2:80"}
     assert {each.cluster for each in asked} == {"both"}
+
+
+def test_a_stream_on_which_nothing_happens_ends() -> None:
+    found = bootstrap()
+    manager = found["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    fault = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+        "delay": {"fixed_delay": "5s", "percentage": {"numerator": 100}},
+    }
+    config = manager["typed_config"]
+    config["stream_idle_timeout"] = "0.1s"
+    config["http_filters"].insert(0, {"name": "fault", "typed_config": fault})
+
+    (seen,) = Standalone.of(found).probe(
+        [Request(url="http://any.host:10000/")], source=lambda _, field: field.path
+    )
+
+    assert (seen.status, seen.response_flags, seen.details) == (
+        504,
+        ("DI", "SI"),
+        "stream_idle_timeout",
+    )
+    # Half a millisecond is the client's way to the Envoy and back.
+    assert seen.duration_ns == 100_500_000
+    assert "nothing has happened for 100 ms" in str(seen.explain)

@@ -122,8 +122,9 @@ def play(stream: Stream, backend: Backend, service: Service | None = None) -> Pl
         assert command is not None, "every event has led somewhere"
         if isinstance(command, Wait):
             waits.append((command.until_ns - now) // MS)
-            if deadline and deadline < command.until_ns:
-                now, command = deadline, stream.on_timeout(deadline)
+            ends, end = _end(stream, deadline)
+            if ends < command.until_ns:
+                now, command = ends, end(ends)
             else:
                 now = command.until_ns
                 command = stream.resume(now)
@@ -135,22 +136,31 @@ def play(stream: Stream, backend: Backend, service: Service | None = None) -> Pl
         if not deadline and stream.timeout_ns:
             deadline = now + stream.timeout_ns
         if isinstance(command, Queued):
-            now, command = deadline, stream.on_timeout(deadline)
+            now, end = _end(stream, deadline)
+            command = end(now)
             continue
         attempts.append(command)
         now, command = _outcome(stream, command, backend(command), now, deadline)
     return Played(command, stream, attempts, waits, now // MS)
 
 
+def _end(stream: Stream, deadline: int) -> tuple[int, Callable[[int], Command | None]]:
+    """Return when a stream ends by itself, and what ends it; `deadline` is the route's."""
+    ends = [(deadline, stream.on_timeout)] if deadline else []
+    if stream.lifetime.ns:
+        ends.append((stream.lifetime.ns, stream.on_expiry))
+    assert ends, "something ends a request that hangs"
+    return min(ends, key=lambda each: each[0])
+
+
 def _outcome(
     stream: Stream, attempt: Attempt, step: str, now: int, deadline: int
 ) -> tuple[int, Command | None]:
     if step == "hang":
-        ends = now + attempt.per_try_timeout_ns if attempt.per_try_timeout_ns else 0
-        if ends and (not deadline or ends < deadline):
-            return ends, stream.on_per_try_timeout(ends)
-        assert deadline, "something ends a request that hangs"
-        return deadline, stream.on_timeout(deadline)
+        ends, end = _end(stream, deadline)
+        if attempt.per_try_timeout_ns and now + attempt.per_try_timeout_ns < ends:
+            ends, end = now + attempt.per_try_timeout_ns, stream.on_per_try_timeout
+        return ends, end(ends)
     if step == "leave":
         return now + MS, stream.on_disconnect(now + MS)
     now += _ANSWER_TIME

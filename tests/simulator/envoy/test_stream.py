@@ -330,6 +330,8 @@ def happen(stream: Stream, event: Event) -> Command | None:
             return stream.on_per_try_timeout(2 * MS)
         case Event.TIMEOUT:
             return stream.on_timeout(2 * MS)
+        case Event.EXPIRY:
+            return stream.on_expiry(2 * MS)
         case Event.DISCONNECT:
             return stream.on_disconnect(2 * MS)
 
