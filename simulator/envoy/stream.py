@@ -21,6 +21,7 @@ from simulator.envoy.choice import Choice, ask
 from simulator.envoy.commands import Command, Finish, Reset, Response, Wait
 from simulator.envoy.conn_manager import Refused, admit, prepare, release
 from simulator.envoy.connection import Connection
+from simulator.envoy.connection_log import of_connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters import chain as filter_chain
 from simulator.envoy.filters.lasting import Lasting
@@ -35,7 +36,7 @@ from simulator.envoy.network_filters import authorize
 from simulator.envoy.outgoing import with_pseudo_headers
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.reasons import Reasons
-from simulator.envoy.request import BYTES, PLAIN, Request, StreamInfo
+from simulator.envoy.request import PLAIN, Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable
 from simulator.envoy.router import Router
 from simulator.envoy.routing import route_of
@@ -227,7 +228,15 @@ class Stream:
             for one in self._chain.access_logs:
                 yield one, facts
         for one in of_listener:
-            yield one, self._facts_of_connection(now)
+            end = End(
+                log_type="NotSet",
+                started_ns=self._started_ns,
+                ended_ns=now,
+                wall_ns=self._lasting.epoch_ns,
+                filter_chain=self._chain.filter_chain,
+                termination=self.details if self._refused else "",
+            )
+            yield one, of_connection(self._connection, end)
 
     def facts(self, now: int) -> Facts:
         """Return what an access log may speak of, and what is counted."""
@@ -280,24 +289,6 @@ class Stream:
             routed=self._routed_at_all,
             redirected=bool(routed and routed.route.action is Action.REDIRECT),
         )
-
-    def _facts_of_connection(self, now: int) -> Facts:
-        """Return what a listener's access log may speak of."""
-        connection, epoch = self._connection, self._lasting.epoch_ns
-        info = StreamInfo(
-            source_address=connection.source_ip if connection is not None else "",
-            connection=connection,
-            start_ns=epoch + self._started_ns,
-        )
-        end = End(
-            log_type="NotSet",
-            started_ns=self._started_ns,
-            ended_ns=now,
-            wall_ns=epoch,
-            filter_chain=self._chain.filter_chain,
-            termination=self.details if self._refused else "",
-        )
-        return Facts(request=BYTES, info=info, end=end)
 
     @property
     def node(self) -> Node | None:
