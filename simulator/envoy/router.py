@@ -12,6 +12,7 @@ Leaves    hedging, internal redirects, resets of a response that has begun
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from typing import Protocol
 
 from simulator.envoy import retry, timeout
@@ -20,6 +21,7 @@ from simulator.envoy.choice import Choice
 from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response, Wait
 from simulator.envoy.filters.passing import Passing
 from simulator.envoy.filters.router_config import RouterConfig
+from simulator.envoy.format_commands import End
 from simulator.envoy.header_map import Headers, first, replaced, with_headers, without
 from simulator.envoy.headers import finalize_request
 from simulator.envoy.local_reply import told_of_reset, usual_failure
@@ -34,6 +36,7 @@ from simulator.envoy.upstream import Upstream
 from simulator.envoy.upstream_request import Tried, UpstreamRequest
 
 SERVICE_TIME = "x-envoy-upstream-service-time"
+_PROTOCOLS = ("HTTP/1.1", "HTTP/2")
 _ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response"
 
 
@@ -256,6 +259,26 @@ class Router:
         """Give up the request, which took too long."""
         self.end_attempt(now, Result.TIMED_OUT, self._timeout_status, Reset.LOCAL_RESET)
         return self._time_out("response_timeout")
+
+    def told(self, end: End) -> End:
+        """Return what is said of a stream's end, with what was done here."""
+        sending = self.sending
+        sent = sending if sending is not None and sending.sent_ns is not None else None
+        tried = tuple(self.tried)
+        own = self.passing.lasting.address
+        return replace(
+            end,
+            sent_ns=sent.sent_ns if sent else None,
+            responded_ns=sent.responded_ns if sent else None,
+            upstream_protocol=_PROTOCOLS[sent.upstream.cluster.http2] if sent else None,
+            transport_failure=sending.transport_failure if sending else "",
+            attempts=self.attempts,
+            host=sending.host.endpoint if sending else None,
+            connected=sent is not None,
+            tried=tried,
+            reached=tuple(dict.fromkeys(each.host for each in tried if each.connected)),
+            local_address=sent.upstream.from_address(own) if sent else "",
+        )
 
     def release(self) -> None:
         """Give back what a request holds beyond its attempts."""

@@ -45,7 +45,6 @@ from simulator.envoy.upstream import Upstream
 from simulator.envoy.upstream_request import UpstreamRequest
 from simulator.observe.explain import Node, below
 
-_PROTOCOLS = ("HTTP/1.1", "HTTP/2")
 VIA_UPSTREAM = "via_upstream"
 """The details of a response that came from an endpoint."""
 
@@ -254,32 +253,18 @@ class Stream:
 
     def _end(self, now: int) -> End:
         match, upstream, response = self._match, self._upstream, self._response
-        sending = self._router.sending if self._router is not None else None
-        sent = sending if sending is not None and sending.sent_ns is not None else None
-        own = self._lasting.address
         routed = match if isinstance(match, RouteMatch) else None
         virtual = virtual_cluster(routed, self.request) if routed else None
         rest = "other" if routed and routed.virtual_host.virtual_clusters else ""
-        tried = tuple(self._router.tried) if self._router is not None else ()
-        return End(
+        end = End(
             log_type="DownstreamEnd",
             started_ns=self._started_ns,
-            sent_ns=sent.sent_ns if sent else None,
-            responded_ns=sent.responded_ns if sent else None,
             ended_ns=now,
             wall_ns=self._lasting.epoch_ns,
             protocol="HTTP/1.1",
-            upstream_protocol=_PROTOCOLS[sent.upstream.cluster.http2] if sent else None,
             flags=tuple(self.flags),
             details=self.details,
-            transport_failure=sending.transport_failure if sending else "",
-            attempts=self.attempts,
             cluster=upstream.cluster if upstream else None,
-            host=sending.host.endpoint if sending else None,
-            connected=sent is not None,
-            tried=tried,
-            reached=tuple(dict.fromkeys(each.host for each in tried if each.connected)),
-            local_address=sent.upstream.from_address(own) if sent else "",
             received_bytes=len(self._request.body.encode()),
             sent_bytes=len(response.body.encode()) if response is not None else 0,
             filter_chain=self._chain.filter_chain,
@@ -289,6 +274,7 @@ class Stream:
             routed=self._routed_at_all,
             redirected=bool(routed and routed.route.action is Action.REDIRECT),
         )
+        return self._router.told(end) if self._router is not None else end
 
     @property
     def node(self) -> Node | None:
