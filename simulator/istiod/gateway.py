@@ -6,12 +6,13 @@ Follows   istio pilot/pkg/networking/core/gateway.go
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from simulator.config.objects import Object
 from simulator.diagnostics import Diagnostic, diagnose
 from simulator.istiod import names, route, tls
-from simulator.istiod.admission import http_admission
+from simulator.istiod.admission import behind, http_admission
 from simulator.istiod.gateway_tcp import tcp_chains
 from simulator.istiod.hash_policy import of_destination
 from simulator.istiod.http_chain import gateway_manager, listener_filter
@@ -63,9 +64,11 @@ def _chains(scope: Scope, opened: Opened) -> Iterator[Part]:
     stat_prefix = names.stat_prefix(f"outbound_{names.listener(opened.bind, opened.port)}")
     first = opened.servers[0]
     admission = http_admission(scope)
+    policies = list(behind(scope, admission))
     if first.protocol.http:
         manager = gateway_manager(scope, stat_prefix, first.route, admission)
         chain = Part(value={"filters": [manager]})
+        _note(chain, policies)
         chain.note("", first.gateway, first.at)
         yield chain
         return
@@ -84,9 +87,15 @@ def _chains(scope: Scope, opened: Opened) -> Iterator[Part]:
         if match:
             chain.value["filter_chain_match"] = match
         chain.value["transport_socket"] = tls.server_socket(settings, opaque=False)
+        _note(chain, policies)
         chain.note("transport_socket", served.gateway, f"{served.at}.tls")
         chain.note("", served.gateway, served.at)
         yield chain
+
+
+def _note(chain: Part, policies: Sequence[tuple[str, Object, str]]) -> None:
+    for path, source, place in policies:
+        chain.note(f"filters[0].typed_config.http_filters{path}", source, place)
 
 
 def left_out(served: Served, first: Served) -> Diagnostic:

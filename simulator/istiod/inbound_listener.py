@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.istiod import names, retry, route
-from simulator.istiod.admission import http_admission, tcp_admission
+from simulator.istiod.admission import behind, http_admission, tcp_admission
 from simulator.istiod.authn import tls
 from simulator.istiod.authn.peers import Mode, PeerModes
 from simulator.istiod.http_chain import (
@@ -110,6 +110,8 @@ class _Chains:
         self.scope = scope
         self._http = http_admission(scope)
         self._tcp = tcp_admission(scope)
+        self._behind_http = list(behind(scope, self._http))
+        self._behind_tcp = list(behind(scope, self._tcp))
 
     def manager(self, stat_prefix: str, routes: dict[str, Any], *, http2: bool) -> dict[str, Any]:
         return inbound_manager(self.scope, stat_prefix, routes, self._http, http2=http2)
@@ -127,7 +129,11 @@ class _Chains:
         if way.ended:
             config = self.scope.mesh.config
             value["transport_socket"] = tls.downstream(config, http=way.http)
-        return Part(value=value)
+        part = Part(value=value)
+        for path, source, place in self._behind_http if way.http else self._behind_tcp:
+            before = "filters[0].typed_config.http_filters" if way.http else "filters"
+            part.note(f"{before}{path}", source, place)
+        return part
 
 
 def _inspectors(chains: Iterable[Part]) -> list[dict[str, Any]]:

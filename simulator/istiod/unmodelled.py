@@ -29,9 +29,14 @@ def unmodelled(manifests: Manifests) -> Iterator[Diagnostic]:
     for source in manifests.objects:
         if source.kind in _KINDS and "istio.io" in source.api_version:
             yield _say(source, "kind", _KINDS[source.kind])
-        elif source.kind in _FIELDS and "istio.io" in source.api_version:
+        elif source.kind in _FIELDS and _ours(source.api_version):
             for path, what in _FIELDS[source.kind](source.spec):
                 yield _say(source, path, what)
+
+
+def _ours(api_version: str) -> bool:
+    group = api_version.partition("/")[0]
+    return group.endswith(("istio.io", "gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
 
 
 def _say(source: Object, path: str, what: str) -> Diagnostic:
@@ -91,9 +96,33 @@ def _telemetry(spec: Any) -> Found:  # noqa: ANN401 - a Telemetry
         yield "spec.metrics", "metrics are as if it were not there"
 
 
+def _route(spec: Any) -> Found:  # noqa: ANN401 - an HTTPRoute or a GRPCRoute
+    for at, rule in enumerate(spec.rules):
+        here = f"spec.rules[{at}]"
+        if rule.session_persistence is not None:
+            yield f"{here}.sessionPersistence", "requests of a session go to any endpoint"
+        yield from _filters(rule.filters, here)
+        for index, backend in enumerate(rule.backend_refs):
+            yield from _filters(backend.filters, f"{here}.backendRefs[{index}]")
+
+
+def _filters(filters: Any, at: str) -> Found:  # noqa: ANN401 - of a rule or a backend
+    for index, each in enumerate(filters):
+        if each.type == "ExternalAuth":
+            yield f"{at}.filters[{index}].externalAuth", "nobody is asked, and requests pass"
+
+
+def _backend_policy(spec: Any) -> Found:  # noqa: ANN401 - an XBackendTrafficPolicy
+    if spec.session_persistence is not None:
+        yield "spec.sessionPersistence", "requests of a session go to any endpoint"
+
+
 _FIELDS: Mapping[str, Callable[[Any], Found]] = {
     "DestinationRule": _destination_rule,
+    "GRPCRoute": _route,
+    "HTTPRoute": _route,
     "ServiceEntry": _service_entry,
     "Sidecar": _sidecar,
     "Telemetry": _telemetry,
+    "XBackendTrafficPolicy": _backend_policy,
 }

@@ -47,6 +47,12 @@ def filters(scope: Scope) -> list[dict[str, Any]]:
     return [{"name": _NAME, "typed_config": pack(message(_CONFIG)(**config(rules, scope)))}]
 
 
+def written(scope: Scope) -> Iterator[tuple[str, Object, str]]:
+    """Yield each provider of the filter, and the policy and field that it comes from."""
+    for at, each in enumerate(_rules(scope)):
+        yield f"origins-{at}", each.source, each.at
+
+
 def unfetched(scope: Scope) -> Iterator[Diagnostic]:
     """Yield a finding for each issuer whose keys would have to be fetched."""
     for each in _rules(scope):

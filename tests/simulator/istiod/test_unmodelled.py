@@ -58,6 +58,32 @@ spec: {url: "oci://example.com/plugin:1"}
         ("kind", 3),
         id="a-wasm-plugin",
     ),
+    pytest.param(
+        """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: sessions}
+spec:
+  rules:
+  - sessionPersistence: {type: Header, header: {name: s}}
+""",
+        ("spec.rules[0].sessionPersistence", 7),
+        id="sessions-of-a-route",
+    ),
+    pytest.param(
+        """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: asked}
+spec:
+  rules:
+  - filters:
+    - type: ExternalAuth
+      externalAuth: {protocol: HTTP, backendRef: {name: ratings, port: 9080}, http: {}}
+""",
+        ("spec.rules[0].filters[0].externalAuth", 9),
+        id="an-authorizer-of-a-route",
+    ),
 ]
 
 
