@@ -10,7 +10,7 @@ import asyncio
 import math
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from sandbox.faults import Faults
 from sandbox.held import dump
 from sandbox.jail.allowed import foreign
 from sandbox.journey import complete, hops
-from sandbox.plan import Plan, passthrough, plan, proxies, served
+from sandbox.plan import Plan, Proxy, passthrough, plan, proxies, served
 from simulator.config.scenario import Request
 from simulator.engine.resolve import OUTSIDE
 from simulator.istiod.discovery import Status
@@ -189,12 +189,19 @@ class Sandbox:
         return self.running.status()
 
     def update(self, scenario: Scenario, *, timeout_s: float = 15.0) -> None:
-        """Give the proxies what a changed scenario of the same pods makes of them, and new
-        certificates; return when all have accepted it.
+        """Give the proxies what a changed scenario of the same pods makes of them.
 
-        Raises Unsupported, Refused, StartTimeout or ProcessDied.
+        Returns when all have accepted it. Raises Unsupported, Refused, StartTimeout for a proxy
+        that says nothing, or ProcessDied.
         """
-        changed = proxies(scenario, self.plan.addressing, self.plan.authority)
+        self._change(scenario, self.plan.proxies, timeout_s)
+
+    def rotate(self, scenario: Scenario, *, timeout_s: float = 15.0) -> None:
+        """Give the proxies new certificates, and return when all have them. Raises as `update`."""
+        self._change(scenario, {}, timeout_s)
+
+    def _change(self, scenario: Scenario, kept: Mapping[str, Proxy], timeout_s: float) -> None:
+        changed = proxies(scenario, self.plan.addressing, self.plan.authority, kept)
         if not self._confined:
             _admit(replace(self.plan, mesh=scenario.mesh, proxies=changed))
         self.plan.proxies.update(changed)

@@ -6,8 +6,10 @@ pod, the resources of its proxy and what its workload does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.ca import Authority, secrets
@@ -17,6 +19,7 @@ from sandbox.drivers.witness import witnessed
 from sandbox.errors import SandboxError, Unsupported
 from simulator.config.scenario import Behaviour
 from simulator.engine.resolve import OUTSIDE, Target, resolve
+from simulator.envoy_api import Resources
 from simulator.istiod.authn.clients import identity
 from simulator.istiod.registry import Mesh, Pod
 from simulator.scenario import Scenario
@@ -98,14 +101,24 @@ def plan(scenario: Scenario, run_dir: Path, addressing: Addressing) -> Plan:
     return made
 
 
-def proxies(scenario: Scenario, addressing: Addressing, authority: Authority) -> dict[str, Proxy]:
-    """Return the proxies of a scenario's mesh, by `POD.NAMESPACE`, with new certificates."""
+def proxies(
+    scenario: Scenario,
+    addressing: Addressing,
+    authority: Authority,
+    before: Mapping[str, Proxy] = MappingProxyType({}),
+) -> dict[str, Proxy]:
+    """Return the proxies of a scenario's mesh, by `POD.NAMESPACE`.
+
+    Those that were there `before` keep their certificates, the others get new ones.
+    """
     mesh = scenario.mesh
     found: dict[str, Proxy] = {}
     for pod in mesh.pods:
         if not (pod.sidecar or pod.gateway):
             continue
         given = scenario.translate(pod.ref).resources
+        if pod.ref in before:
+            given = _with(given, before[pod.ref].rebound.resources.secrets)
         own = replace(given, secrets=secrets(given, identity(mesh, pod), authority))
         found[pod.ref] = Proxy(
             pod=pod,
@@ -116,7 +129,13 @@ def proxies(scenario: Scenario, addressing: Addressing, authority: Authority) ->
     return found
 
 
-def served(proxy: Proxy) -> Any:  # noqa: ANN401 - Resources, with messages made at run time
+def _with(given: Resources, secrets_: Iterable[Any]) -> Resources:
+    names = {each.name for each in given.secrets}
+    kept = tuple(each for each in secrets_ if each.name not in names)
+    return replace(given, secrets=(*given.secrets, *kept))
+
+
+def served(proxy: Proxy) -> Resources:
     """Return the resources that a proxy is sent: carried over, and telling what it does."""
     log = f"access/{proxy.pod.ref}.jsonl"
     return witnessed(proxy.rebound.resources, log, gateway=proxy.pod.gateway)

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from labs.bench import chain, meshes, mm1, route, size, translate
+from labs.bench import chain, meshes, mm1, real, route, size, translate
 
 _ROUNDS = 5
 
@@ -130,6 +130,8 @@ _BENCHMARKS: dict[str, Pair | Alone] = {
         count=1_000,
         baseline_name="the first sidecar, in under 3 s (so many services a second of it)",
     ),
+    "sandbox.start": Alone(measure=real.start),
+    "sandbox.push": Alone(measure=real.push),
 }
 
 

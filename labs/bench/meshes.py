@@ -48,6 +48,16 @@ def chain(requests: int) -> Scenario:
     )
 
 
+def flat(count: int, prefix: str = "/") -> Scenario:
+    """Return so many services of one pod each, which all see each other; one routes a prefix."""
+    names = [f"s{at}" for at in range(count)]
+    route = [{"destination": {"host": names[0]}}]
+    spec = {"hosts": [names[0]], "http": [{"match": [{"uri": {"prefix": prefix}}], "route": route}]}
+    rule = _object("networking.istio.io/v1", "VirtualService", names[0], spec)
+    pods = [text for name in names for text in (_deployment(name, 1), _service(name))]
+    return _scenario([*pods, rule])
+
+
 def services(count: int, replicas: int, requests: int, last: str = "1ms") -> Scenario:
     """Return so many services, in chains of three and namespaces of ten, all under load.
 

@@ -67,11 +67,13 @@ def test_certificates_are_rotated_under_load_without_a_failed_request(box: Sandb
     before = serials(box, SERVER)
     with box.under_load(DETAILS, rate=40, seconds=3) as load:
         for _ in range(3):
-            box.update(bookshop(IMPATIENT))
+            box.rotate(bookshop(IMPATIENT))
     after = serials(box, SERVER)
 
     assert load.ways == {"200": 120}
     assert before.isdisjoint(after)
+    box.update(bookshop(IMPATIENT))
+    assert serials(box, SERVER) == after
 
 
 def test_the_control_plane_is_restarted_under_load_without_a_failed_request(box: Sandbox) -> None:
