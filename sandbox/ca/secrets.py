@@ -10,6 +10,7 @@ from typing import Any
 
 from sandbox.ca.authority import Authority
 from simulator.envoy_api import Resources, message, unpack
+from simulator.istiod.sds import asked_of_istiod
 
 _SECRET = "envoy.extensions.transport_sockets.tls.v3.Secret"
 
@@ -18,7 +19,7 @@ def secrets(resources: Resources, identity: str, authority: Authority) -> tuple[
     """Return a secret for each name: what the resources hold, else the proxy's own.
 
     Certificates that they lack are the one of `identity`, roots the authority's: a sandbox
-    has no other files or credentials.
+    has no other files. What is istiod's to supply, and it does not have, stays away.
     """
     given = {each.name for each in resources.secrets}
     own: dict[str, None] = {}
@@ -30,7 +31,7 @@ def secrets(resources: Resources, identity: str, authority: Authority) -> tuple[
         if combined.HasField("validation_context_sds_secret_config"):
             roots[combined.validation_context_sds_secret_config.name] = None
     found = list(resources.secrets)
-    own = {name: None for name in own if name not in given}
+    own = {name: None for name in own if name not in given and not asked_of_istiod(name)}
     if own:
         issued = authority.issue(identity)
         pair = {
@@ -42,7 +43,7 @@ def secrets(resources: Resources, identity: str, authority: Authority) -> tuple[
     found += [
         message(_SECRET)(name=name, validation_context=trusted)
         for name in roots
-        if name not in given
+        if name not in given and not asked_of_istiod(name)
     ]
     return tuple(sorted(found, key=lambda each: str(each.name)))
 

@@ -22,6 +22,7 @@ from simulator.envoy.tls import Certificate
 from simulator.envoy.transport import ClientTls, Hello, hello
 from simulator.istiod.authn.clients import identity
 from simulator.istiod.registry import Pod
+from simulator.istiod.sds import asked_of_istiod
 
 if TYPE_CHECKING:
     from simulator.engine.world import World
@@ -56,7 +57,13 @@ class ProxyNode:
         """Return how it opens a connection; None: in plain text."""
         if tls is None:
             return None
-        return hello(tls, self.certificate if tls.certificate else None, alpn, host)
+        certificate = self.certificate if tls.certificate else None
+        return hello(tls, certificate, alpn, host, ready=self.holds(tls.secrets))
+
+    def holds(self, secrets: tuple[str, ...]) -> bool:
+        """Say whether it has been given all certificates and authorities of these names."""
+        given = self.proxy.config.secrets
+        return all(name in given or not asked_of_istiod(name) for name in secrets)
 
     def accept(self, connection: Connection, *, explain: bool) -> Accepted | Miss:
         """Return where a connection ends; the same each time, so it is looked for once."""

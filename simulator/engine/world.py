@@ -30,7 +30,7 @@ from simulator.envoy.connection import Connection
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.request import Request
 from simulator.envoy.tls import spiffe
-from simulator.envoy.transport import CUT_OFF, Hello, admits, refusal
+from simulator.envoy.transport import CUT_OFF, NOT_SUPPLIED, Hello, admits, refusal
 from simulator.istiod.registry import Mesh, Pod
 
 MAX_UNDER_WAY = 100_000
@@ -190,6 +190,9 @@ class World(Surroundings):
         pod = self._pods.get(address)
         if pod is None:
             sender.answer(Reset.REMOTE_CONNECTION_FAILURE)
+            return None
+        if opening.hello is not None and not opening.hello.ready:
+            sender.answer(Failure(words=NOT_SUPPLIED))
             return None
         if not (pod.sidecar or pod.gateway):
             return self.work(pod, place, request, sender, trace, opening)
@@ -400,6 +403,8 @@ def _handshake(node: ProxyNode, accepted: Accepted, hello: Hello | None) -> Fail
         return None
     if hello is None:
         return Reset.CONNECTION_TERMINATION
+    if not node.holds(server.secrets):
+        return Failure(words=CUT_OFF)
     words = refusal(hello, node.certificate)
     if words:
         return Failure(words=words)

@@ -22,6 +22,8 @@ NO_PROTOCOL = _ERROR.format(
     "268436576:SSL routines:OPENSSL_internal:TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
 )
 """What it says of one that speaks none of the protocols that it offers."""
+NOT_SUPPLIED = "TLS_error: Secret is not supplied by SDS"
+"""What is said where a certificate or an authority that is asked for has not come."""
 CUT_OFF = _ERROR.format("33554536:system library:OPENSSL_internal:Connection reset by peer")
 """What it says of one that closes the connection in the midst of the handshake."""
 
@@ -36,6 +38,8 @@ class ClientTls:
     """The secret with the certificate that is shown; empty for none."""
     names: tuple[StringMatcher, ...] = ()
     """One of which the server's certificate must bear; none asks nothing."""
+    secrets: tuple[str, ...] = ()
+    """The certificates and authorities that it takes, by the names that they are asked for by."""
     named_by_host: bool = False
     """Whether the server's certificate must bear the request's host, which is its SNI too."""
 
@@ -45,6 +49,8 @@ class ServerTls:
     """How a filter chain speaks to clients."""
 
     certificate: str = ""
+    secrets: tuple[str, ...] = ()
+    """As for `ClientTls`."""
     asks: bool = False
     """Whether clients must show a certificate."""
     names: tuple[StringMatcher, ...] = ()
@@ -74,10 +80,17 @@ class Hello:
     certificate: Certificate | None = None
     host: str = ""
     """The host of the request, where the server is to bear it."""
+    ready: bool = True
+    """Whether the client has all that it takes; if not, it gives up as soon as it is connected."""
 
 
 def hello(
-    tls: ClientTls, certificate: Certificate | None, alpn: tuple[str, ...], host: str
+    tls: ClientTls,
+    certificate: Certificate | None,
+    alpn: tuple[str, ...],
+    host: str,
+    *,
+    ready: bool = True,
 ) -> Hello:
     """Return how a client opens; `alpn` replaces what its configuration offers."""
     name = host.partition(":")[0]
@@ -87,6 +100,7 @@ def hello(
         alpn=alpn or tls.alpn,
         certificate=certificate,
         host=name,
+        ready=ready,
     )
 
 

@@ -110,15 +110,6 @@ def left_out(served: Served, first: Served) -> Diagnostic:
     )
 
 
-def gateway_secrets(scope: Scope, found: Opening) -> Iterator[Part]:
-    """Yield the certificates of all servers that end TLS."""
-    for key in sorted(found.opened):
-        for served in found.opened[key].servers:
-            settings = served.server.tls
-            if settings is not None and not served.passes_tls:
-                yield from tls.secrets(scope.mesh.manifests, settings, scope.pod.namespace)
-
-
 def gateway_routes(scope: Scope, found: Opening) -> Iterator[Part]:
     """Yield the route configuration of each port, and of each server that ends TLS."""
     for name, served in found.by_route().items():

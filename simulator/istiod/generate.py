@@ -13,7 +13,7 @@ from typing import Any
 
 from simulator.diagnostics import Diagnostic, Position
 from simulator.envoy_api import Resources, format, message  # noqa: A004 - named in the architecture
-from simulator.istiod import gateway, names
+from simulator.istiod import gateway, names, sds
 from simulator.istiod.authn import tokens
 from simulator.istiod.authn.peers import peer_modes
 from simulator.istiod.clusters import (
@@ -145,12 +145,14 @@ def _gateway(view: Scope) -> tuple[dict[str, list[Part]], list[Diagnostic]]:
     if any(served.auto for opened in found.opened.values() for served in opened.servers):
         clusters += sni_dnat_clusters(view)
         endpoints += assignments(view, named=names.sni_dnat)
+    listeners = list(gateway.gateway_listeners(view, found))
+    names_ = (*sds.named(listeners), *sds.named(clusters))
     parts = {
-        "listeners": list(gateway.gateway_listeners(view, found)),
+        "listeners": listeners,
         "routes": list(gateway.gateway_routes(view, found)),
         "clusters": clusters,
         "endpoints": endpoints,
-        "secrets": list(gateway.gateway_secrets(view, found)),
+        "secrets": list(sds.secrets(view.mesh, view.pod, names_)),
     }
     return parts, [gateway.left_out(*each) for each in found.rejected]
 

@@ -1,28 +1,23 @@
-"""Write how a proxy speaks TLS to its clients, and the secrets that takes.
+"""Write how a proxy speaks TLS to its clients.
 
-Certificates have names; the proxy asks the control plane for what is behind them.
+Certificates have names; the proxy asks for what is behind them (`simulator.istiod.sds`).
 
-Models    envoy.extensions.transport_sockets.tls.v3.{DownstreamTlsContext, Secret}
+Models    envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
 Follows   istio pilot/pkg/networking/core/listener.go (BuildListenerTLSContext),
-          pilot/pkg/security/model/authentication.go, pilot/pkg/xds/sds.go
+          pilot/pkg/security/model/authentication.go
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from simulator.config.istio import ServerTLSSettings
-from simulator.config.objects import Manifests, Object
 from simulator.istiod.authn.tls import OWN, ROOT, sds, tls_socket
-from simulator.istiod.part import Part, wrapped
+from simulator.istiod.part import wrapped
+from simulator.istiod.sds import CA_SUFFIX, resource
 
 HTTP_ALPN = ("h2", "http/1.1")
 _PEER_ALPN = ("istio-peer-exchange", *HTTP_ALPN)
-_KUBERNETES = "kubernetes://"
-_CA_SUFFIX = "-cacert"
 _CLIENT_CERTIFICATE = frozenset({"MUTUAL", "ISTIO_MUTUAL"})
 _VALIDATED = _CLIENT_CERTIFICATE | {"OPTIONAL_MUTUAL"}
 _VERSIONS = {f"TLSV1_{minor}": f"TLSv1_{minor}" for minor in range(4)}
@@ -52,8 +47,8 @@ def _names(settings: ServerTLSSettings) -> tuple[list[str], str]:
         return [OWN], ROOT
     credentials = credential_names(settings)
     if credentials:
-        root = settings.ca_cert_credential_name or f"{credentials[0]}{_CA_SUFFIX}"
-        return [_resource(each) for each in credentials], _resource(root)
+        root = settings.ca_cert_credential_name or f"{credentials[0]}{CA_SUFFIX}"
+        return [resource(each) for each in credentials], resource(root)
     files = [(each.server_certificate, each.private_key) for each in settings.tls_certificates]
     files = files or [(settings.server_certificate, settings.private_key)]
     named = [f"file-cert:{certificate}~{key}" for certificate, key in files]
@@ -64,10 +59,6 @@ def credential_names(settings: ServerTLSSettings) -> tuple[str, ...]:
     """Return the Kubernetes Secrets that a server's certificates are in."""
     single = (settings.credential_name,) if settings.credential_name else ()
     return settings.credential_names or single
-
-
-def _resource(name: str) -> str:
-    return name if "://" in name else f"{_KUBERNETES}{name}"
 
 
 def _validation(settings: ServerTLSSettings) -> dict[str, Any]:
@@ -92,54 +83,3 @@ def _parameters(settings: ServerTLSSettings) -> dict[str, Any]:
     if settings.ecdh_curves:
         found["ecdh_curves"] = settings.ecdh_curves
     return found
-
-
-def secrets(manifests: Manifests, settings: ServerTLSSettings, namespace: str) -> Iterator[Part]:
-    """Yield what is behind a server's credential names, where there are such Secrets."""
-    known = {each.name: each for each in manifests.of("Secret") if each.namespace == namespace}
-    wanted = credential_names(settings)
-    for name in wanted:
-        source = known.get(name)
-        pair = _data(source, ("tls.crt", "tls.key"), ("cert", "key"))
-        if source is not None and pair is not None:
-            certificate, key = pair
-            value = {
-                "certificate_chain": {"inline_bytes": certificate},
-                "private_key": {"inline_bytes": key},
-            }
-            yield _secret(_resource(name), {"tls_certificate": value}, source)
-    if wanted and settings.mode in _VALIDATED:
-        name = settings.ca_cert_credential_name or f"{wanted[0]}{_CA_SUFFIX}"
-        for source in (known.get(name), known.get(wanted[0])):
-            roots = _data(source, ("ca.crt",), ("cacert",))
-            if source is not None and roots is not None:
-                value = {"trusted_ca": {"inline_bytes": roots[0]}}
-                yield _secret(_resource(name), {"validation_context": value}, source)
-                return
-
-
-def _secret(name: str, value: dict[str, Any], source: Object) -> Part:
-    part = Part(value={"name": name, **value})
-    part.note("", source, "")
-    return part
-
-
-def _data(source: Object | None, *forms: tuple[str, ...]) -> tuple[bytes, ...] | None:
-    """Return the values of the first form whose names a Secret has."""
-    if source is None:
-        return None
-    values: Mapping[str, bytes] = _decoded(source)
-    for names in forms:
-        if all(name in values for name in names):
-            return tuple(values[name] for name in names)
-    return None
-
-
-def _decoded(source: Object) -> dict[str, bytes]:
-    found = {}
-    for name, text in source.spec.data.items():
-        try:
-            found[name] = base64.b64decode(text, validate=False)
-        except binascii.Error:
-            continue
-    return found | {name: text.encode() for name, text in source.spec.string_data.items()}

@@ -48,6 +48,8 @@ class Config:
     clusters: Mapping[str, Cluster]
     listening: Mapping[tuple[str, int], Listener]
     """The listeners by address and port."""
+    secrets: frozenset[str] = frozenset()
+    """The names of the certificates and authorities that it was given."""
     local_cluster: str = ""
     """The cluster that the proxy belongs to; empty: it knows of none."""
     locality: str | None = None
@@ -85,6 +87,7 @@ def compile(resources: Resources) -> Config:  # noqa: A001 - named in the archit
         routes=routes,
         clusters=clusters,
         listening={(one.address, one.port): one for one in listeners.values()},
+        secrets=frozenset(str(one.name) for one in resources.secrets),
         diagnostics=tuple(dict.fromkeys(found)),
     )
 

@@ -28,6 +28,7 @@ def client_tls(socket: Any, scope: Scope, *, named_by_host: bool) -> ClientTls |
         sni=context.sni,
         alpn=tuple(common.alpn_protocols),
         certificate=_certificate(common),
+        secrets=_secrets(common),
         names=_names(common, scope),
         named_by_host=named_by_host,
     )
@@ -41,6 +42,7 @@ def server_tls(socket: Any, scope: Scope) -> ServerTls | None:  # noqa: ANN401 -
     common = context.common_tls_context
     return ServerTls(
         certificate=_certificate(common),
+        secrets=_secrets(common),
         asks=bool(context.require_client_certificate.value),
         names=_names(common, scope),
     )
@@ -82,6 +84,15 @@ def _certificate(common: Any) -> str:  # noqa: ANN401 - protobuf
         return str(each.name)
     # A certificate that is written down has no name to be known by.
     return "-" if common.tls_certificates else ""
+
+
+def _secrets(common: Any) -> tuple[str, ...]:  # noqa: ANN401 - protobuf
+    roots = (
+        common.validation_context_sds_secret_config,
+        common.combined_validation_context.validation_context_sds_secret_config,
+    )
+    asked = (*common.tls_certificate_sds_secret_configs, *roots)
+    return tuple(str(each.name) for each in asked if each.name)
 
 
 def _names(common: Any, scope: Scope) -> tuple[StringMatcher, ...]:  # noqa: ANN401 - protobuf

@@ -21,6 +21,7 @@ from simulator.istiod.authn.peers import namespace_mode, peer_modes
 from simulator.istiod.part import Part
 from simulator.istiod.registry import Endpoint, Mesh, Pod, Port, Resolution, Service
 from simulator.istiod.scope import Scope
+from simulator.istiod.sds import CA_SUFFIX, resource
 from simulator.istiod.traffic_policy import Block
 
 TLS_MODE = "tlsMode"
@@ -145,13 +146,13 @@ def _originated(
     credential = settings.credential_name
     if settings.mode == "MUTUAL":
         own = (
-            f"kubernetes://{credential}"
+            resource(credential)
             if credential
             else f"file-cert:{settings.client_certificate}~{settings.private_key}"
         )
         common["tls_certificate_sds_secret_configs"] = [tls.sds(own)]
     root = (
-        f"kubernetes://{credential}-cacert"
+        resource(f"{credential}{CA_SUFFIX}")
         if credential
         else f"file-root:{settings.ca_certificates or 'system'}"
     )

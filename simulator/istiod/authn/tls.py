@@ -42,7 +42,10 @@ _MESH_ALPN = [_PEER_EXCHANGE, "istio"]
 
 def sds(name: str) -> dict[str, Any]:
     """Return where a secret comes from: the stream that all else comes by."""
-    source = {"ads": {}, "initial_fetch_timeout": duration(0), "resource_api_version": "V3"}
+    source: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
+    if "://" not in name:
+        # A credential may not exist, and is not to keep all else waiting for ever.
+        source["initial_fetch_timeout"] = duration(0)
     return {"name": name, "sds_config": source}
 
 

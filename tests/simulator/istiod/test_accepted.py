@@ -32,10 +32,6 @@ def bootstrap(mesh: Mesh, proxy: str) -> dict[str, Any]:
     routes = {each.name: each for each in resources.routes}
     whole = message("envoy.config.bootstrap.v3.Bootstrap")()
     whole.node.id, whole.node.cluster = proxy, "shop"  # secrets are asked for in its name
-    authority = Authority("test")
-    # What the manifests hold as certificates is made up.
-    named = replace(resources, secrets=())
-    whole.static_resources.secrets.extend(secrets(named, "spiffe://test/a", authority))
     for cluster in resources.clusters:
         static = whole.static_resources.clusters.add()
         static.CopyFrom(cluster)
@@ -53,6 +49,11 @@ def bootstrap(mesh: Mesh, proxy: str) -> dict[str, Any]:
             for each in chain.filters:
                 if each.name == HCM:
                     inline_routes(each, routes)
+    static = whole.static_resources
+    named = replace(
+        resources, listeners=tuple(static.listeners), clusters=tuple(static.clusters), secrets=()
+    )
+    static.secrets.extend(secrets(named, "spiffe://test/a", Authority("test")))
     return as_json(whole)
 
 
@@ -68,16 +69,20 @@ def matched(cluster: Any) -> list[Any]:
 
 
 def static_secrets(socket: Any) -> None:
-    """Let secrets be found in the configuration itself."""
+    """Let secrets be found in the configuration itself; what manifests hold is made up."""
     if not socket.name.endswith("tls"):
         return
     context = unpack(socket.typed_config)
     common = context.common_tls_context
-    for each in common.tls_certificate_sds_secret_configs:
-        each.ClearField("sds_config")
     combined = common.combined_validation_context
-    if combined.HasField("validation_context_sds_secret_config"):
-        combined.validation_context_sds_secret_config.ClearField("sds_config")
+    roots = (
+        [combined.validation_context_sds_secret_config]
+        if combined.HasField("validation_context_sds_secret_config")
+        else []
+    )
+    for each in (*common.tls_certificate_sds_secret_configs, *roots):
+        each.ClearField("sds_config")
+        each.name = each.name.replace("://", ":")
     socket.typed_config.CopyFrom(pack(context))
 
 
