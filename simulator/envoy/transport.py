@@ -22,7 +22,7 @@ NO_PROTOCOL = _ERROR.format(
     "268436576:SSL routines:OPENSSL_internal:TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
 )
 """What it says of one that speaks none of the protocols that it offers."""
-NOT_SUPPLIED = "TLS_error: Secret is not supplied by SDS"
+NOT_SUPPLIED = "TLS error: Secret is not supplied by SDS"
 """What is said where a certificate or an authority that is asked for has not come."""
 CUT_OFF = _ERROR.format("33554536:system library:OPENSSL_internal:Connection reset by peer")
 """What it says of one that closes the connection in the midst of the handshake."""

@@ -113,5 +113,5 @@ def test_without_its_authorities_a_gateway_calls_nobody(pair: dict[str, str]) ->
 
     assert (refused.status, refused.response_flags) == (503, ("URX", "UF"))
     assert refused.details is not None
-    assert "Secret is not supplied by SDS" in refused.details
+    assert "Secret_is_not_supplied_by_SDS" in refused.details
     assert served.status == 200
