@@ -234,8 +234,14 @@ _LEFT_OUT = {
     "preconnect_policy": "connections opened ahead of need",
     "upstream_config": "this way of connecting",
     "filters": "network filters of a cluster",
+    "close_connections_on_host_health_failure": "connections to hosts that fail are kept",
+    "connection_pool_per_downstream_connection": "clients share connections",
+    "queuing_policies": "requests wait in the order in which they came",
 }
 """Fields of a Cluster that change what happens to requests."""
+_COMMON_LB = """healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config
+    update_merge_window ignore_new_hosts_until_first_hc consistent_hashing_lb_config"""
+_ORIGINAL_DST = "use_http_header http_header_name upstream_port_override"
 
 
 def _note_unmodelled(message: Any, scope: Scope) -> None:  # noqa: ANN401 - protobuf
@@ -246,6 +252,8 @@ def _note_unmodelled(message: Any, scope: Scope) -> None:  # noqa: ANN401 - prot
         if name in _LEFT_OUT:
             scope.skip(name, _LEFT_OUT[name])
 
+    scope.at("common_lb_config").only(message.common_lb_config, _COMMON_LB)
+    scope.at("original_dst_lb_config").only(message.original_dst_lb_config, _ORIGINAL_DST)
     breakers = scope.at("circuit_breakers")
     breakers.only(message.circuit_breakers, "thresholds")
     for at, entry in enumerate(message.circuit_breakers.thresholds):

@@ -190,6 +190,16 @@ def test_other_settings() -> None:
             id="outlier-monitors",
         ),
         pytest.param(
+            {"common_lb_config": {"override_host_status": {"statuses": ["HEALTHY"]}}},
+            ["common_lb_config.override_host_status"],
+            id="overriding-hosts",
+        ),
+        pytest.param(
+            {"close_connections_on_host_health_failure": True},
+            ["close_connections_on_host_health_failure"],
+            id="closing-connections",
+        ),
+        pytest.param(
             {"transport_socket": {"name": "envoy.transport_sockets.raw_buffer"}},
             [],
             id="plain text",
