@@ -65,6 +65,11 @@ class SubsetBalancer:
         self._members[_DEFAULT] = [e for e in cluster.endpoints if self._is_default(e)]
 
     @property
+    def made(self) -> int:
+        """Return how many subsets have a balancer."""
+        return len(self._made)
+
+    @property
     def census(self) -> tuple[tuple[Census, Census], ...]:
         """Return how many hosts there are in each priority, whatever their subset."""
         return self._balancer(_ANY).census

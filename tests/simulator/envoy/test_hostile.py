@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from simulator.envoy.balance import Balancer
-from simulator.envoy.cluster import Cluster, Endpoint, Hashing, Policy
+from simulator.envoy.balance import Balancer, Context, SubsetBalancer
+from simulator.envoy.cluster import Cluster, Discovery, Endpoint, Hashing, Policy
 from simulator.envoy.compile import Rejected, compile_cluster, compile_route_table
 from simulator.envoy.draws import Listed
 from simulator.envoy.request import Request
 from simulator.envoy.route import NoRoute, find
+from simulator.envoy.subset_config import Selector, SubsetConfig
 from simulator.envoy.upstream import Upstream
 from simulator.envoy_api import parse
 from tests.simulator.envoy.playing import cluster, play, proxy, scripted, streamed
@@ -125,3 +126,35 @@ def test_a_ring_holds_no_more_than_its_largest_size() -> None:
     # Running sums of fractions may make one point more, as in Envoy.
     assert len(ring.points) <= 2049
     assert ring.find(Listed().stream, 0) is not None
+
+
+def test_a_subset_is_made_only_when_it_is_asked_for() -> None:
+    hosts = tuple(
+        Endpoint(
+            address=f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}",
+            port=1,
+            metadata={"filter_metadata": {"envoy.lb": {"number": str(n)}}},
+        )
+        for n in range(50_000)
+    )
+    subsets = SubsetConfig(selectors=(Selector(keys=("number",)),))
+    upstream = Upstream(Cluster(name="c", endpoints=hosts, subsets=subsets))
+
+    for n in (7, 49_999, 7):
+        host = upstream.choose(Listed(), Context(metadata={"number": str(n)}))
+        assert host is not None
+        assert host.endpoint is hosts[n]
+    assert upstream.choose(Listed(), Context(metadata={"number": "50000"})) is None
+
+    assert isinstance(upstream.balancer, SubsetBalancer)
+    assert upstream.balancer.made == 2
+
+
+def test_clusters_of_themselves_have_no_endpoints() -> None:
+    whole = {"type": Discovery.AGGREGATE, "lb_policy": Policy.CLUSTER_PROVIDED}
+    upstreams: dict[str, Upstream] = {}
+    for name, members in (("a", ("b", "a")), ("b", ("a",))):
+        one = Cluster(name=name, members=members, **whole)  # type: ignore[arg-type]
+        upstreams[name] = Upstream(one, upstreams=upstreams)
+
+    assert upstreams["a"].choose(Listed(), Context()) is None
