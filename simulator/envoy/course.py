@@ -19,6 +19,7 @@ from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Re
 from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import first, replaced
 from simulator.envoy.lifetime import Lifetime
+from simulator.envoy.outgoing import with_pseudo_headers
 from simulator.envoy.outlier import Result, status_of
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request_id import uuid
@@ -84,8 +85,8 @@ def _timed(finish: Finish, ms: int) -> Finish:
 class Course:
     """What a proxy does with all requests of one shape, up to the response of the first attempt."""
 
-    __slots__ = ("_answers", "_like", "_stream", "_tells", "attempts", "context", "fixed",
-                 "gives_id", "lifetime", "priority", "records", "timeout_ns",
+    __slots__ = ("_answers", "_attempts", "_like", "_record", "_records", "_stream", "_tells",
+                 "context", "fixed", "gives_id", "lifetime", "priority", "timeout_ns",
                  "upstream")  # fmt: skip
 
     def __init__(self, stream: Stream, *, has_id: bool, gives_id: bool) -> None:
@@ -103,7 +104,7 @@ class Course:
         """The only host that it may go to."""
         if self.upstream.cluster.type is Discovery.ORIGINAL_DST:
             self.fixed = router.sending.host
-        self.attempts: dict[Host, Attempt] = {}
+        self._attempts: dict[Host, Attempt] = {}
         self._tells = router.tells_time
         self._stream = stream.twin(router.passing.draws)
         if has_id:
@@ -111,12 +112,39 @@ class Course:
             passing.request = unread(passing.request)
         self._answers: dict[int, tuple[Response, Answers]] = {}
         self._like: dict[Response, Answers] = {}
-        self.records: dict[tuple[Host, int], Record] = {}
-        """What the access log says of a request that a host answered with a status at once."""
+        self._records: dict[tuple[Host, int], Record] = {}
+        self._record: Record | None = None
+        """Of the first request that was answered at once."""
 
     def stream(self, draws: Draws) -> Stream:
         """Return a stream that is about to make its first attempt."""
         return self._stream.twin(draws)
+
+    def attempt(self, host: Host) -> Attempt:
+        """Return the first attempt at a host."""
+        found = self._attempts.get(host)
+        if found is None or found.endpoint is not host.endpoint:
+            cluster, router = self.upstream.cluster, self._stream.routed
+            found = self._attempts[host] = router.attempt_at(cluster, host.endpoint, 1)
+        return found
+
+    def record(self, host: Host, status: int) -> Record:
+        """Return what the access log says of a request that a host answered at once."""
+        found = self._records.get((host, status))
+        if found is None:
+            assert self._record is not None, "one was answered so before"
+            found = self._records[host, status] = replace(
+                self._record,
+                endpoint=host.endpoint.key,
+                status=status,
+                request_headers_upstream=with_pseudo_headers(self.attempt(host).request),
+            )
+        return found
+
+    def note(self, record: Record) -> None:
+        """Take what the access log says of a request that was answered at once."""
+        if self._record is None:
+            self._record = record
 
     def answers(self, response: Response) -> Answers:
         """Return what is known of a response's way back."""
@@ -170,8 +198,7 @@ class Running:
             host = upstream.choose(self._chance, context)
         elif upstream.hosts.get(host.endpoint.key) is not host:
             return self._take_over().attempt(now)
-        attempt = course.attempts.get(host) if host is not None else None
-        if attempt is None or host is None or attempt.endpoint is not host.endpoint:
+        if host is None:
             return self._dispatch(now, host)
         pool = upstream.pool(host, course.priority)
         client = pool.take() or pool.request(self)
@@ -180,7 +207,7 @@ class Running:
         self._begun_ns, self._host, self._pool, self._client = now, host, pool, client
         if client is None:
             return _QUEUED
-        return self._connected(now, attempt)
+        return self._connected(now)
 
     def on_response(self, now: int, response: Response) -> Command | None:
         """Take the attempt's response."""
@@ -210,15 +237,10 @@ class Running:
 
     def on_turn(self, now: int, outcome: Client | Overflow | Reset) -> Command | None:
         """Take the end of waiting for a connection."""
-        full, course = self.full, self._course
-        if full is None and isinstance(outcome, Client):
+        if self.full is None and isinstance(outcome, Client):
             self._client = outcome
-            return self._connected(now, course.attempts[self._host])
-        command = self._sent().on_turn(now, outcome)
-        if full is not None and isinstance(command, Attempt) and command.number == 1:
-            assert full.routed.sending is not None, "it has made an attempt"
-            course.attempts[full.routed.sending.host] = command
-        return command
+            return self._connected(now)
+        return self._sent().on_turn(now, outcome)
 
     def on_told(self, now: int, response: Response | None) -> Command | None:
         """Take what a service said that a filter has asked."""
@@ -248,7 +270,7 @@ class Running:
         """Return what the access log would say, so far."""
         if self._finish is None or self._finish.response is None:
             return self._sent().record()
-        return self._course.records[self._host, self._finish.response.status]
+        return self._course.record(self._host, self._finish.response.status)
 
     @property
     def waiter(self) -> Running | Stream:
@@ -284,24 +306,21 @@ class Running:
             else:
                 sending.take(self._client)
                 sending.sent_ns = self._begun_ns
-                full.adopt(self._begun_ns, sending, course.attempts[self._host].request)
+                full.adopt(self._begun_ns, sending, course.attempt(self._host).request)
         return full
 
-    def _connected(self, now: int, attempt: Attempt) -> Attempt:
+    def _connected(self, now: int) -> Attempt:
         outliers = self._course.upstream.outliers
         if outliers is not None and outliers.splits:
             outliers.report(self._host, Result.CONNECTED, now, self._chance)
-        return attempt
+        return self._course.attempt(self._host)
 
     def _take_over(self) -> Stream:
         self.full = self._course.stream(self._chance.draws(self._random))
         return self.full
 
     def _dispatch(self, now: int, host: Host | None) -> Command:
-        command = self._take_over().dispatch(now, self._course.upstream, host)
-        if host is not None and isinstance(command, Attempt):
-            self._course.attempts[host] = command
-        return command
+        return self._take_over().dispatch(now, self._course.upstream, host)
 
     def _learn(self, now: int, answers: Answers, response: Response) -> Command | None:
         """Have the stream take a response, and remember what that came to."""
@@ -314,5 +333,5 @@ class Running:
             and command.details == VIA_UPSTREAM
         ):
             answers.finish = command
-            self._course.records[self._host, command.response.status] = full.record()
+            self._course.note(full.record())
         return command

@@ -18,6 +18,7 @@ from typing import Protocol
 from simulator.envoy import retry, timeout
 from simulator.envoy.balance import Host, Pick
 from simulator.envoy.choice import Choice
+from simulator.envoy.cluster import Cluster, Endpoint
 from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response, Wait
 from simulator.envoy.filters.passing import Passing
 from simulator.envoy.filters.router_config import RouterConfig
@@ -231,7 +232,8 @@ class Router:
 
     def on_per_try_timeout(self, now: int) -> Command:
         """Give up an attempt that took too long."""
-        ending, limit_ms = self._ending
+        assert self.sending is not None, "an attempt is under way"
+        ending, limit_ms = self._ending(self.sending.upstream.cluster)
         # An endpoint that does not end a stream is not to blame for it.
         result = None if ending is Ending.DURATION else Result.TIMED_OUT
         self.end_attempt(now, result, self._timeout_status, Reset.LOCAL_RESET)
@@ -248,12 +250,9 @@ class Router:
             return self._answer(504, body, "UMSDR", ending.value)
         return again or self._time_out(ending.value)
 
-    @property
-    def _ending(self) -> tuple[Ending, int]:
+    def _ending(self, cluster: Cluster) -> tuple[Ending, int]:
         """Return what ends the attempt first if no response does, and after how many ms."""
-        assert self.sending is not None, "an attempt is under way"
-        duration_ns = self.sending.upstream.cluster.max_stream_duration_ns
-        return self._timeouts.ending(duration_ns // MILLISECOND)
+        return self._timeouts.ending(cluster.max_stream_duration_ns // MILLISECOND)
 
     def on_timeout(self, now: int) -> Finish:
         """Give up the request, which took too long."""
@@ -327,20 +326,25 @@ class Router:
                 reasons.queued(upstream.cluster, match.route.priority)
             return Queued()
         sending.report(now, self.passing.draws, Result.CONNECTED)
-        request = self.passing.request
-        if match.route.host_rewrite.automatic:
-            keep = not self._options.suppress_envoy_headers
-            request = addressed(request, sending.host.endpoint, match, keep_original=keep)
-        self.sent_request = request
+        attempt = self.attempt_at(upstream.cluster, sending.host.endpoint, self.attempts)
+        self.sent_request = attempt.request
         sending.sent_ns = now
+        return attempt
+
+    def attempt_at(self, cluster: Cluster, endpoint: Endpoint, number: int) -> Attempt:
+        """Return an attempt as it is made at an endpoint."""
+        request = self.passing.request
+        if self.match.route.host_rewrite.automatic:
+            keep = not self._options.suppress_envoy_headers
+            request = addressed(request, endpoint, self.match, keep_original=keep)
         return Attempt(
-            number=self.attempts,
-            cluster=upstream.cluster.name,
-            endpoint=sending.host.endpoint,
+            number=number,
+            cluster=cluster.name,
+            endpoint=endpoint,
             request=request,
-            per_try_timeout_ns=self._ending[1] * MILLISECOND or None,
-            connect_timeout_ns=upstream.cluster.connect_timeout_ns,
-            tls=upstream.cluster.tls(sending.host.endpoint),
+            per_try_timeout_ns=self._ending(cluster)[1] * MILLISECOND or None,
+            connect_timeout_ns=cluster.connect_timeout_ns,
+            tls=cluster.tls(endpoint),
             alpn=self.passing.info.alpn,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,16 @@ def policy(**traffic: Any) -> str:
     subsets = [{"name": name, "labels": {"version": name}} for name in ("v1", "v2")]
     spec = {"host": "b", "subsets": subsets} | ({"trafficPolicy": traffic} if traffic else {})
     return istio("DestinationRule", "b", spec)
+
+
+NOBODY = json.dumps(
+    {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "b", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "b"}}},
+    }
+)
 
 
 def busy(*manifests: str, **client: Any) -> Scenario:
@@ -82,6 +93,7 @@ def forgetful(go: Callable[[], Run]) -> Run:
     [
         pytest.param((), id="no rules at all"),
         pytest.param((policy(), istio("VirtualService", "b", BY_WEIGHT)), id="weights and retries"),
+        pytest.param((NOBODY,), id="all hosts refuse in the same words"),
         pytest.param(
             (policy(), istio("VirtualService", "b", TWO_VERSIONS)), id="routes by the request's id"
         ),
