@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from simulator.envoy import cel
+from simulator.envoy.cel_parse import UnmodelledError
 from simulator.envoy.connection import Connection
 from simulator.envoy.format_time import date, span
 from simulator.envoy.grpc import CAMEL, SNAKE, is_grpc, status_of
@@ -236,8 +237,8 @@ def _server_name(_: str, facts: Facts) -> str | None:
 
 def _cel(argument: str, facts: Facts) -> str | None:
     try:
-        return cel.parse(argument)(facts.request)
-    except cel.UnmodelledError:
+        return cel.text_of(cel.checked(argument), facts)
+    except UnmodelledError:
         return None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from simulator.envoy import cel
+from simulator.envoy.cel_parse import BadExpressionError, UnmodelledError
 from simulator.envoy.format_commands import (
     COMMANDS,
     LOG_COMMANDS,
@@ -126,6 +127,8 @@ def _bad_argument(name: str, argument: str) -> str:
         return f"More than 1 alternative header specified in token: {argument}"
     if name.endswith("FILTER_STATE") and not first:
         return "Invalid filter state configuration, key cannot be empty."
+    if name == "CEL":
+        return _bad_expression(argument)
     if name == "METADATA" and first not in _METADATA:
         return f"{first} is not supported type of metadata"
     if name == "GRPC_STATUS" and argument not in ("", "CAMEL_STRING", "SNAKE_STRING", "NUMBER"):
@@ -139,6 +142,16 @@ def _bad_argument(name: str, argument: str) -> str:
     if allowed is not None and first and first not in allowed:
         told = "/".join(f"'{one}'" for one in allowed)
         return f"Invalid {name} option: '{first}', only {told} are allowed"
+    return ""
+
+
+def _bad_expression(text: str) -> str:
+    try:
+        cel.checked(text)
+    except UnmodelledError:
+        return ""
+    except BadExpressionError as error:
+        return f"Not able to parse expression: {error}"
     return ""
 
 
@@ -157,8 +170,8 @@ def unmodelled(parts: Format, *, logged: bool = False) -> tuple[str, ...]:
 def _is_modelled(command: Command, *, logged: bool) -> bool:
     if command.name == "CEL":
         try:
-            cel.parse(command.argument)
-        except cel.UnmodelledError:
+            cel.checked(command.argument)
+        except UnmodelledError:
             return False
     return command.name in COMMANDS or (logged and command.name in LOG_COMMANDS)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from simulator.envoy import cel, cel_parse
 from simulator.envoy.format_commands import Facts
 from simulator.envoy.format_time import span
 from simulator.envoy.grpc import UNKNOWN, status_of
@@ -144,6 +145,17 @@ class Metadata:
         if self.matcher.find(subject) is None:
             return self.if_not_found
         return self.matcher.holds(subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`extension_filter` with a CEL expression."""
+
+    tree: cel_parse.Expr
+
+    def passes(self, facts: Facts) -> bool:
+        """Say whether the expression is true."""
+        return cel.holds(self.tree, facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from simulator import envoy_api
+from simulator.envoy import cel, cel_parse
 from simulator.envoy.access_log import AccessLog
 from simulator.envoy.compile.fields import fraction
 from simulator.envoy.compile.matchers import header_matcher, metadata_matcher
@@ -22,6 +23,7 @@ from simulator.envoy.formatter import Format
 from simulator.envoy.log_filter import (
     Comparison,
     Every,
+    Expression,
     Flags,
     GrpcStatus,
     Headers,
@@ -49,6 +51,7 @@ _USUAL = (
     '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n'
 )
 """The format of a log that has none of its own."""
+_CEL = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 _COMPARE = (operator.eq, operator.ge, operator.le, operator.ne)
 
 
@@ -170,12 +173,24 @@ def _rarer(which: str, given: Any, scope: Scope) -> LogFilter | None:  # noqa: A
             metadata_matcher(given.matcher, scope.at("matcher")),
             absent.value or not given.HasField("match_if_key_not_found"),
         )
+    if which == "extension_filter" and given.typed_config.type_url.endswith(_CEL):
+        return _expression(envoy_api.unpack(given.typed_config), scope.at("typed_config"))
     if which == "log_type_filter":
         names = type(given).DESCRIPTOR.fields_by_name["types"].enum_type.values_by_number
         types = frozenset(names[int(one)].name for one in given.types)
         return LogType(types, bool(given.exclude))
     scope.skip("", "everything is logged")
     return None
+
+
+def _expression(message: Any, scope: Scope) -> LogFilter | None:  # noqa: ANN401 - protobuf
+    try:
+        return Expression(cel.checked(message.expression))
+    except cel_parse.BadExpressionError as error:
+        raise scope.reject(f"Not able to parse filter expression: {error}") from error
+    except cel_parse.UnmodelledError as error:
+        scope.skip("expression", f"{error} is not known: everything is logged")
+        return None
 
 
 def _sampled(message: Any, scope: Scope) -> LogFilter:  # noqa: ANN401 - protobuf

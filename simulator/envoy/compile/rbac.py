@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from simulator.envoy import cel
+from simulator.envoy.cel_parse import BadExpressionError, UnmodelledError
+from simulator.envoy.compile.expressions import expression
 from simulator.envoy.compile.fields import networks
 from simulator.envoy.compile.matchers import (
     filter_state_matcher,
@@ -24,6 +27,7 @@ from simulator.envoy.filters.rbac_rules import (
     Always,
     AnyOf,
     Authenticated,
+    Expression,
     Not,
     Port,
     Rule,
@@ -96,7 +100,7 @@ def _rules(message: Any, name: str, scope: Scope) -> Rules | None:  # noqa: ANN4
 
 
 def _policy(name: str, message: Any, scope: Scope) -> Policy:  # noqa: ANN401 - protobuf
-    scope.only(message, "permissions principals")
+    scope.only(message, "permissions principals condition")
     for each in ("permissions", "principals"):
         if not getattr(message, each):
             raise scope.reject(
@@ -106,8 +110,23 @@ def _policy(name: str, message: Any, scope: Scope) -> Policy:  # noqa: ANN401 - 
         name=name,
         permissions=AnyOf(_each(message.permissions, scope, "permissions", _permission)),
         principals=AnyOf(_each(message.principals, scope, "principals", _principal)),
+        condition=_condition(message, scope.at("condition")),
         field=scope.ref,
     )
+
+
+def _condition(message: Any, scope: Scope) -> Rule | None:  # noqa: ANN401 - protobuf
+    if not message.HasField("condition"):
+        return None
+    try:
+        tree = expression(message.condition)
+        cel.check(tree)
+    except BadExpressionError as error:
+        raise scope.reject(f"failed to create an expression: {error}") from error
+    except UnmodelledError as error:
+        scope.skip("", f"{error} is not known: the condition is taken to hold")
+        return None
+    return Expression(tree)
 
 
 def _each(

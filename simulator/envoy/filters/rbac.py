@@ -3,7 +3,7 @@
 Models    envoy.extensions.filters.{http,network}.rbac.v3.RBAC
 Follows   envoy/source/extensions/filters/http/rbac/rbac_filter.cc,
           source/extensions/filters/common/rbac/{engine_impl,utility}.cc
-Leaves    CEL conditions, matchers (docs/fidelity.md#rbac)
+Leaves    matchers (docs/fidelity.md#rbac)
 """
 
 from __future__ import annotations

@@ -31,17 +31,25 @@ class Policy:
     name: str
     permissions: Rule
     principals: Rule
+    condition: Rule | None = None
+    """What must hold besides."""
     field: FieldRef
 
     def holds(self, subject: Subject) -> bool:
         """Say whether a request (or connection) is one that the policy speaks of."""
-        return self.permissions.holds(subject) and self.principals.holds(subject)
+        return (
+            self.permissions.holds(subject)
+            and self.principals.holds(subject)
+            and (self.condition is None or self.condition.holds(subject))
+        )
 
     def why(self, subject: Subject) -> str:
         """Return why it does not hold, for a learner."""
         if not self.permissions.holds(subject):
             return f"no permission fits: {self.permissions.why(subject)}"
-        return f"no principal fits: {self.principals.why(subject)}"
+        if not self.principals.holds(subject):
+            return f"no principal fits: {self.principals.why(subject)}"
+        return self.condition.why(subject) if self.condition is not None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,10 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import Protocol
 
+from simulator.envoy import cel
+from simulator.envoy.cel_parse import Expr
 from simulator.envoy.chain_match import Network
+from simulator.envoy.format_commands import Facts
 from simulator.envoy.match import StringMatcher, Subject
 from simulator.envoy.tls import Certificate
 
@@ -41,6 +44,22 @@ class Always:
     def why(self, subject: Subject) -> str:  # noqa: ARG002 - a rule's signature
         """Return nothing: it always holds."""
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`condition`: a CEL expression."""
+
+    tree: Expr
+
+    def holds(self, subject: Subject) -> bool:
+        """Say whether it is true."""
+        return cel.holds(self.tree, Facts(request=subject.request, info=subject.info))
+
+    def why(self, subject: Subject) -> str:
+        """Return that it is not."""
+        found = cel.value_of(self.tree, Facts(request=subject.request, info=subject.info))
+        return f"its condition is {'false' if found is False else 'without a value'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ SHAPES = {
     "absent": None,
     "empty": "",
     "metadata": "%DYNAMIC_METADATA(m)%",
+    "cel": [f"%CEL({text_})%" for text_ in ("1 + 2", "1.5", "1.0", "[1]", "1 == 1", "{}", "null")],
     "in-text": "-%DYNAMIC_METADATA(m)%-",
 }
 DATES = "|".join(
@@ -151,6 +152,55 @@ FILTERS: dict[str, dict[str, Any]] = {
     "sampled-always": {
         "runtime_filter": {"runtime_key": "r", "percent_sampled": {"numerator": 100}}
     },
+}
+
+
+EXPRESSIONS = (
+    "request.method == 'POST'",
+    "request.path.startsWith('/direct') || response.code >= 500",
+    "request.headers['x-odd'] != ''",
+    "has(request.headers.none)",
+    "'x-odd' in request.headers",
+    "!('x-odd' in request.headers)",
+    "request.headers['x-none'] == '' || request.method == 'GET'",
+    "request.headers['x-none'] == '' && request.method == 'GET'",
+    "false && request.headers['x-none'] == ''",
+    "request.url_path == '/x' ? true : response.code == 404",
+    "request.url_path.matches('^/re')",
+    "request.query == 'q=5'",
+    "response.code / 100 == 5",
+    "response.code % 100 == 4",
+    "response.code == 200.0",
+    "size(request.path) > 6",
+    "request.host in ['a', 'test']",
+    "response.code_details.contains('via')",
+    "metadata.filter_metadata['m']['text'] == 'hello'",
+    "metadata.filter_metadata['m']['number'] == 3.0",
+    "xds.cluster_name == 'live'",
+    "xds.route_name == 'to /'",
+    "connection.mtls",
+    "source.address.startsWith('127.0.0.1:')",
+    "request.scheme + request.method == 'httpGET'",
+    "request.scheme == 'http'",
+    "xds.virtual_host_name == 'h'",
+    "request.id != ''",
+    "request.method",
+    "1 == '1'",
+    "request.useragent == 'x'",
+    "{'GET': 1}[request.method] == 1",
+    "request.protocol == 'HTTP/1.1'",
+    "-response.code < 0 && response.code - 200 >= 0",
+    "response.headers['server'] == 'backend'",
+)
+EXPRESSION = f"{LOGGERS}filters.cel.v3.ExpressionFilter"
+FILTERS |= {
+    f"expression {at}": {
+        "extension_filter": {
+            "name": "cel",
+            "typed_config": {"@type": EXPRESSION, "expression": text_},
+        }
+    }
+    for at, text_ in enumerate(EXPRESSIONS)
 }
 
 

@@ -8,6 +8,15 @@ from typing import Any
 
 import pytest
 
+from simulator.envoy.cel_parse import (
+    Call,
+    Const,
+    Elements,
+    Expr,
+    Ident,
+    Select,
+    parse,
+)
 from simulator.envoy.tls import Certificate
 from tests.simulator.envoy.certificates import authority, client_context, issue, server_context
 from tests.simulator.envoy.comparing import FILTERS, Case, World, check, http_filter, routes, world
@@ -47,6 +56,35 @@ def those(principal: dict[str, Any]) -> dict[str, Any]:
 
 def named(kind: str, value: str) -> dict[str, Any]:
     return {"authenticated": {"principal_name": {kind: value}}}
+
+
+def tree(found: Expr) -> dict[str, Any]:
+    """Return an expression's tree in the JSON form that Envoy reads."""
+    match found:
+        case Const(bool(value)):
+            return {"const_expr": {"bool_value": value}}
+        case Const(int(value)):
+            return {"const_expr": {"int64_value": value}}
+        case Const(value):
+            return {"const_expr": {"string_value": value}}
+        case Ident(name):
+            return {"ident_expr": {"name": name}}
+        case Select(operand, name, test):
+            chosen = {"operand": tree(operand), "field": name, "test_only": test}
+            return {"select_expr": chosen}
+        case Call(function, arguments, target):
+            called: dict[str, Any] = {"function": function, "args": [tree(a) for a in arguments]}
+            if target is not None:
+                called["target"] = tree(target)
+            return {"call_expr": called}
+        case Elements(items):
+            return {"list_expr": {"elements": [tree(one) for one in items]}}
+    raise AssertionError(found)
+
+
+def when(text: str, action: str = "ALLOW") -> dict[str, Any]:
+    """Return rules with a policy for everybody, as long as a condition holds."""
+    return rbac(rules=rules(action, p={**policy(), "condition": tree(parse(text))}))
 
 
 OFF = {
@@ -114,7 +152,27 @@ SHADOWS: list[tuple[str, dict[str, Any]]] = [
         },
     ),
 ]
+CONDITIONS = (
+    "request.headers['x-a'] == 'b'",
+    "request.headers['x-a'] == 'c'",
+    "request.headers['x-none'] == 'b'",
+    "request.headers['x-none'] == 'b' || true",
+    "!has(request.headers.none)",
+    "'x-a' in request.headers",
+    "request.url_path.startsWith('/condition') && request.method in ['GET', 'HEAD']",
+    "request.path.matches('[0-9]-')",
+    "size(request.host) == 4",
+    "connection.mtls",
+    "source.address.startsWith('127.0.0.1:')",
+    "request.method",
+    "response.code == 200",
+)
 CASES = [
+    *(
+        Case(f"condition-{at}-{action}", when(text, action), headers=(("x-a", "b"),))
+        for at, text in enumerate(CONDITIONS)
+        for action in ("ALLOW", "DENY")
+    ),
     Case("no-rules", rbac()),
     Case("allow-any", may(ANY)),
     Case("allow-nothing", rbac(rules={"action": "ALLOW"})),
