@@ -142,7 +142,7 @@ class Reasons:
             wait_ms = verdict.delay_ns // MILLISECOND
             reason = (
                 f"{event} is retriable ({verdict.condition}); the back-off is {wait_ms} ms, "
-                f"drawn from 0 to {verdict.ceiling_ms - 1}"
+                f"drawn from {verdict.floor_ms} to {verdict.ceiling_ms - 1}"
             )
             self.note(
                 "retry",

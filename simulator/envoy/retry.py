@@ -4,8 +4,7 @@ The machine is pure: it is told how an attempt ended and answers with a verdict.
 
 Models    envoy.config.route.v3.RetryPolicy, the `x-envoy-retry-*` request headers
 Follows   envoy/source/common/router/retry_state_impl.cc, common/common/backoff_strategy.cc
-Leaves    hedging, retry priorities, retries on another cluster, back-off as told by the
-          endpoint (docs/fidelity.md#retry)
+Leaves    hedging, retries on another cluster (docs/fidelity.md#retry)
 """
 
 from __future__ import annotations
@@ -88,7 +87,8 @@ class Yes:
     """Which part of the policy asked for it."""
     delay_ns: int
     ceiling_ms: int
-    """The back-off was drawn from [0, `ceiling_ms`)."""
+    """The back-off was drawn from [`floor_ms`, `ceiling_ms`)."""
+    floor_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -149,9 +149,20 @@ class RetryState:
         twin._back_off = replace(self._back_off)  # noqa: SLF001 - its own class
         return twin
 
-    def on_headers(self, response: Response, draws: Draws) -> Yes | No:
-        """Return what follows a response."""
-        return self._decide(self._wanted_by_headers(response), draws)
+    def on_headers(self, response: Response, draws: Draws, wall_ns: int = 0) -> Yes | No:
+        """Return what follows a response; `wall_ns` counts from 1970."""
+        condition = self._wanted_by_headers(response)
+        asked_ms = self._asked_ms(response, wall_ns) if condition is not None else None
+        return self._decide(condition, draws, asked_ms)
+
+    def _asked_ms(self, response: Response, wall_ns: int) -> int | None:
+        """Return how long the endpoint wants to be left alone, as far as it is heeded."""
+        longest_ms = self.policy.max_reset_interval_ns // MILLISECOND
+        for one in self.policy.reset_headers:
+            wait_ms = one.wait_ms(response.headers, wall_ns)
+            if wait_ms is not None and wait_ms <= longest_ms:
+                return wait_ms or None
+        return None
 
     def on_reset(self, reason: Reset, draws: Draws, *, sent: bool) -> Yes | No:
         """Return what follows a reset; `sent` says whether any attempt wrote upstream."""
@@ -168,7 +179,7 @@ class RetryState:
         """Say whether hosts that were tried are passed over."""
         return PREVIOUS_HOSTS in self.policy.retry_host_predicate
 
-    def _decide(self, condition: str | None, draws: Draws) -> Yes | No:
+    def _decide(self, condition: str | None, draws: Draws, asked_ms: int | None = None) -> Yes | No:
         self.release()
         if condition is None:
             return No.NOT_RETRIABLE
@@ -180,6 +191,11 @@ class RetryState:
             return No.OVERFLOW
         self._resources.retries += 1
         self._holding = True
+        if asked_ms is not None:
+            # Up to half as long again, so that not all come back at once.
+            spread_ms = asked_ms // 2
+            delay_ms = asked_ms + draws.next("back-off") % spread_ms
+            return Yes(condition, delay_ms * MILLISECOND, asked_ms + spread_ms, asked_ms)
         delay_ms, ceiling_ms = self._back_off.next(draws)
         return Yes(condition, delay_ms * MILLISECOND, ceiling_ms)
 

@@ -216,7 +216,11 @@ class Router:
             self.sending.responded_ns = now
         again = self._try_again(
             now,
-            self._retry.on_headers(response, self.passing.draws) if self._retry else None,
+            self._retry.on_headers(
+                response, self.passing.draws, self.passing.lasting.epoch_ns + now
+            )
+            if self._retry
+            else None,
             f"the response {response.status}",
         )
         return again or self._forward(now, response)

@@ -2,7 +2,7 @@
 
 Models    envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
 Follows   envoy/source/common/tcp_proxy/tcp_proxy.cc
-Leaves    circuit breakers of connections, tunneling (docs/fidelity.md#tcp-proxy)
+Leaves    tunneling (docs/fidelity.md#tcp-proxy)
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from simulator.envoy.format_commands import End, Facts
 from simulator.envoy.local_reply import usual_failure
 from simulator.envoy.network_filters import Connections, Refusal, authorize, named_cluster
 from simulator.envoy.request import BYTES, StreamInfo
+from simulator.envoy.resources import Resources
 from simulator.envoy.tcp import TcpChain
 from simulator.envoy.transport import ClientTls
 from simulator.envoy.upstream import Upstream
@@ -57,6 +58,8 @@ class Session:
         self._owner: Upstream | None = None
         """Whose host it is."""
         self._flags: tuple[str, ...] = ()
+        self._resources: Resources | None = None
+        """Where its connection to an endpoint counts."""
         self._attempts = 0
         self._entered = False
         self._refusal: Refusal | None = None
@@ -87,6 +90,11 @@ class Session:
             self._flags = ("NC",)
             self._leave()
             return None
+        resources = upstream.resources("DEFAULT")
+        if resources.connections >= resources.limits.max_connections:
+            self._flags = ("UO",)
+            self._leave()
+            return None
         self._host = self._choose(upstream)
         if self._host is None:
             self._flags = ("UH",)
@@ -95,7 +103,17 @@ class Session:
         self._attempts += 1
         self._tried.append(self._host.endpoint.key)
         self._host.active += 1
+        resources.connections += 1
+        self._resources = resources
         return self._host.endpoint
+
+    def _release(self) -> None:
+        """Give back what a connection to an endpoint holds."""
+        if self._host is not None:
+            self._host.active -= 1
+        if self._resources is not None:
+            self._resources.connections -= 1
+            self._resources = None
 
     @property
     def tls(self) -> ClientTls | None:
@@ -107,14 +125,12 @@ class Session:
 
     def end(self) -> None:
         """Take the end of the connection, whoever closed it."""
-        if self._host is not None:
-            self._host.active -= 1
+        self._release()
         self._leave()
 
     def failure(self) -> Endpoint | None:
         """Take an endpoint's refusal; return where to connect to now, if anywhere."""
-        if self._host is not None:
-            self._host.active -= 1
+        self._release()
         self._transport_failure = usual_failure(Reset.REMOTE_CONNECTION_FAILURE)
         if self._attempts < self._chain.max_connect_attempts:
             return self._connect()

@@ -2,7 +2,7 @@
 
 Models    envoy.config.route.v3.RetryPolicy
 Follows   envoy/source/common/router/retry_policy_impl.cc
-Leaves    rate-limited back-off, option predicates (docs/fidelity.md#retry-extensions)
+Leaves    option predicates (docs/fidelity.md#retry-extensions)
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ from typing import Any
 from simulator.envoy.compile.fields import nanoseconds, optional_ns
 from simulator.envoy.compile.matchers import header_matcher
 from simulator.envoy.rejected import Scope
-from simulator.envoy.retry_policy import DEFAULT_BASE_INTERVAL_NS, RetryPolicy
+from simulator.envoy.retry_policy import (
+    DEFAULT_BASE_INTERVAL_NS,
+    DEFAULT_RESET_INTERVAL_NS,
+    ResetHeader,
+    RetryPolicy,
+)
 from simulator.envoy_api import unpack
 
 _MILLISECOND = 1_000_000
 _MODELLED = """retry_on num_retries per_try_timeout per_try_idle_timeout retry_priority
     retry_host_predicate host_selection_retry_max_attempts retriable_status_codes retry_back_off
-    retriable_headers retriable_request_headers"""
+    retriable_headers retriable_request_headers rate_limited_retry_back_off"""
 _PREVIOUS_PRIORITIES = (
     "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
 )
@@ -45,6 +50,7 @@ def retry_policy(message: Any, scope: Scope) -> RetryPolicy:  # noqa: ANN401 - p
         ),
         base_interval_ns=base,
         max_interval_ns=ceiling,
+        **_resets(message, scope),
         retry_host_predicate=tuple(one.name for one in message.retry_host_predicate),
         retry_priority=message.retry_priority.name,
         retry_priority_update_frequency=_update_frequency(message),
@@ -68,6 +74,25 @@ def _intervals(message: Any, scope: Scope) -> tuple[int, int]:  # noqa: ANN401 -
             "retry_policy.max_interval must greater than or equal to the base_interval"
         )
     return base, ceiling
+
+
+def _resets(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - protobuf
+    if not message.HasField("rate_limited_retry_back_off"):
+        return {}
+    given, inner = message.rate_limited_retry_back_off, scope.at("rate_limited_retry_back_off")
+    if not given.reset_headers:
+        raise inner.reject(
+            "RateLimitedRetryBackOffValidationError.ResetHeaders: "
+            "value must contain at least 1 item(s)"
+        )
+    longest = optional_ns(given, "max_interval")
+    return {
+        "reset_headers": tuple(
+            ResetHeader(name=one.name.lower(), timestamp=bool(one.format))
+            for one in given.reset_headers
+        ),
+        "max_reset_interval_ns": DEFAULT_RESET_INTERVAL_NS if longest is None else longest,
+    }
 
 
 def _whole_ms(value: int) -> int:

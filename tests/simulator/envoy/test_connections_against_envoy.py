@@ -100,6 +100,12 @@ CASES = [
     Case("rate", (rate(2),), connections=4),
     Case("rate-then-denied", (rate(1), rbac("DENY", ANYONE)), connections=2),
     Case("limit-then-rate", (limit(2), rate(1)), connections=3),
+    Case("too-many-for-the-cluster", proxy={"cluster": "few"}, connections=4),
+    Case(
+        "too-many-and-tried-again",
+        proxy={"cluster": "few-weighed", "max_connect_attempts": 3},
+        connections=3,
+    ),
     Case("sni-cluster-without-sni", (before("sni_cluster.v3.SniCluster"),)),
 ]
 
@@ -182,7 +188,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         # Bound but not listening: connections are refused, and nobody else takes the port.
         reserved.bind(("127.0.0.1", 0))
         dead = reserved.getsockname()[1]
-        clusters = [cluster("live", port), cluster("dead", dead), cluster("empty")]
+        few = {"circuit_breakers": {"thresholds": [{"max_connections": 2}]}}
+        clusters = [
+            cluster("live", port),
+            cluster("dead", dead),
+            cluster("empty"),
+            cluster("few", port, **few),
+            cluster("few-weighed", port, **few),
+        ]
         listeners = [listener(case, log) for case in CASES]
         with (
             running(listeners, clusters, folder, logged=False) as envoy,

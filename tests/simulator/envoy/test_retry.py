@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from simulator.envoy.cluster import Thresholds
@@ -8,7 +10,7 @@ from simulator.envoy.draws import Listed
 from simulator.envoy.request import Request
 from simulator.envoy.resources import Resources
 from simulator.envoy.retry import BackOff, No, RetryState, Yes, consume, retry_on, start
-from simulator.envoy.retry_policy import RetryPolicy
+from simulator.envoy.retry_policy import ResetHeader, RetryPolicy
 from simulator.observe.explain import FieldRef
 
 FIELD = FieldRef("routes", "9080")
@@ -166,3 +168,37 @@ def test_the_routers_headers_never_go_upstream() -> None:
 
     assert consume(request).headers == (("x-a", "b"),)
     assert consume(PLAIN) is PLAIN
+
+
+NOW = 1_000 * 10**9
+SECONDS = ResetHeader(name="retry-after", timestamp=False)
+UNTIL = ResetHeader(name="x-reset", timestamp=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "want_ms"),
+    [
+        pytest.param((), 7, id="not-told"),
+        pytest.param((("retry-after", "2"),), 2007, id="so-many-seconds"),
+        pytest.param((("x-reset", "1003"),), 3007, id="until-then"),
+        pytest.param((("x-reset", "999"),), 7, id="until-long-ago"),
+        pytest.param((("retry-after", "4"), ("x-reset", "1001")), 4007, id="the-first-counts"),
+        pytest.param((("retry-after", "6"), ("x-reset", "1001")), 1007, id="not-for-too-long"),
+        pytest.param((("retry-after", "soon"),), 7, id="not-in-words"),
+    ],
+)
+def test_an_endpoint_says_when_to_come_again(
+    headers: tuple[tuple[str, str], ...], want_ms: int
+) -> None:
+    heeding = replace(
+        policy("5xx"), reset_headers=(SECONDS, UNTIL), max_reset_interval_ns=5 * 10**9
+    )
+    machine = start(heeding, PLAIN, Resources(Thresholds()))
+    assert machine is not None
+
+    verdict = machine.on_headers(
+        Response(status=503, headers=headers), Listed(values={"back-off": [7]}), NOW
+    )
+
+    assert isinstance(verdict, Yes)
+    assert verdict.delay_ns == want_ms * 1_000_000
