@@ -23,7 +23,6 @@ from simulator.istiod.traffic_policy import Blocks
 
 _ADS = {"ads": {}, "initial_fetch_timeout": duration(0), "resource_api_version": "V3"}
 _IDLE_NS = 300_000_000_000
-_DNS_REFRESH_NS = 60_000_000_000
 _DNS_JITTER_NS = 100_000_000
 _FOREVER = {"seconds": 9_223_372_035}
 """Envoy's longest time, some 292 years."""
@@ -126,7 +125,7 @@ def _outbound(
             return None
         cluster.value |= {
             "dns_lookup_family": "V4_ONLY",
-            "dns_refresh_rate": duration(_DNS_REFRESH_NS),
+            "dns_refresh_rate": duration(scope.mesh.config.dns_refresh_rate_ns),
             "dns_jitter": duration(_DNS_JITTER_NS),
             "respect_dns_ttl": True,
         }
@@ -153,7 +152,11 @@ def _finished(
     peer: Peer | None,
 ) -> Part:
     options = traffic_policy.upstream_protocol(port.protocol, sidecar=not scope.pod.gateway)
-    traffic_policy.connection_pool(cluster, blocks.get("connection_pool"), options)
+    traffic_policy.connection_pool(
+        scope.mesh.config, cluster, blocks.get("connection_pool"), options
+    )
+    pool = blocks.get("connection_pool")
+    traffic_policy.upgrade(scope.mesh.config, port.protocol, pool, options)
     traffic_policy.retry_budget(cluster, blocks.get("retry_budget"))
     traffic_policy.outlier_detection(cluster, blocks.get("outlier_detection"))
     traffic_policy.load_balancer(cluster, blocks.get("load_balancer"))
@@ -203,7 +206,9 @@ def inbound_clusters(scope: Scope, ports: list[InboundPort]) -> Iterator[Part]:
                 rule.policy, each.service_port, rule.policy_source, "spec.trafficPolicy"
             )
             fields["config"] = _config(rule)
-        traffic_policy.connection_pool(cluster, blocks.get("connection_pool"), options)
+        traffic_policy.connection_pool(
+            scope.mesh.config, cluster, blocks.get("connection_pool"), options
+        )
         cluster.value["typed_extension_protocol_options"] = traffic_policy.http_options(options)
         cluster.value["metadata"] = istio_metadata(fields)
         if each.endpoint is None or not each.endpoint[0].startswith("127."):
@@ -227,7 +232,7 @@ def black_hole() -> Part:
     )
 
 
-def passthrough(*, inbound: bool) -> Part:
+def passthrough(scope: Scope, *, inbound: bool) -> Part:
     """Return the cluster that leads to where the client had connected."""
     options: dict[str, Any] = {"common_http_protocol_options": {"idle_timeout": duration(_IDLE_NS)}}
     traffic_policy.use_downstream_protocol(options)
@@ -241,7 +246,7 @@ def passthrough(*, inbound: bool) -> Part:
             "typed_extension_protocol_options": traffic_policy.http_options(options),
         }
     )
-    traffic_policy.connection_pool(part, None, {})
+    traffic_policy.connection_pool(scope.mesh.config, part, None, {})
     if inbound:
         part.value["upstream_bind_config"] = _bind()
     return part

@@ -120,7 +120,7 @@ def _outgoing(view: Scope) -> dict[str, list[Part]]:
     sent = outbound(view)
     routes = [sidecar_routes(view, port) for port in sent.ports]
     routes += [sniffed_routes(view, service, port) for service, port in sent.sniffed]
-    clusters = [*outbound_clusters(view), black_hole(), passthrough(inbound=False)]
+    clusters = [*outbound_clusters(view), black_hole(), passthrough(view, inbound=False)]
     return {
         "listeners": [*sent.listeners, virtual_outbound(view)],
         "routes": routes,
@@ -134,7 +134,7 @@ def _inward(view: Scope) -> dict[str, list[Part]]:
     modes = peer_modes(view.mesh, view.pod.namespace, view.pod.labels)
     return {
         "listeners": [virtual_inbound(view, ports, modes)],
-        "clusters": [*inbound_clusters(view, ports), passthrough(inbound=True)],
+        "clusters": [*inbound_clusters(view, ports), passthrough(view, inbound=True)],
     }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.config.istio import MeshConfig
 from simulator.istiod import names, retry, route
 from simulator.istiod.admission import behind, http_admission, tcp_admission
 from simulator.istiod.authn import tls
@@ -168,7 +169,8 @@ def _passthrough(chains: _Chains, ports: list[InboundPort], modes: PeerModes) ->
     known = {each.number for each in ports}
     own = [0, *(port for port in sorted(modes.by_port) if port not in known)]
     cluster = names.INBOUND_PASSTHROUGH
-    routes = _route_config(cluster, 0, route.operation("", 0, "/*"))
+    again = retry.inbound(chains.scope.mesh.config.default_inbound_http_retry_policy)
+    routes = _route_config(cluster, 0, route.operation("", 0, "/*"), again)
     found = []
     for port in own:
         for way in _WAYS["auto", modes.of(port)]:
@@ -197,7 +199,7 @@ def _of_port(chains: _Chains, port: InboundPort, modes: PeerModes) -> list[Part]
     for way in ways:
         if way.http:
             stat_prefix = names.stat_prefix(f"inbound_{name}")
-            routes = inbound_routes(port)
+            routes = inbound_routes(chains.scope.mesh.config, port)
             filters = [chains.manager(stat_prefix, routes, http2=inside.http2)]
         else:
             filters = chains.filters(names.inbound(port.number))
@@ -210,15 +212,16 @@ def _of_port(chains: _Chains, port: InboundPort, modes: PeerModes) -> list[Part]
     return found
 
 
-def inbound_routes(port: InboundPort) -> dict[str, Any]:
+def inbound_routes(mesh: MeshConfig, port: InboundPort) -> dict[str, Any]:
     """Return the route configuration inside an inbound chain."""
     operation = route.operation(port.host, port.service_port, "/*")
     grpc = port.protocol.value.startswith("GRPC")
-    return _route_config(names.inbound(port.number), port.service_port, operation, retry_=not grpc)
+    again = None if grpc else retry.inbound(mesh.default_inbound_http_retry_policy)
+    return _route_config(names.inbound(port.number), port.service_port, operation, again)
 
 
 def _route_config(
-    cluster: str, port: int, operation: str, *, retry_: bool = True
+    cluster: str, port: int, operation: str, again: dict[str, Any] | None
 ) -> dict[str, Any]:
     only = route.default_route(cluster, operation).value
     never = duration(0)
@@ -230,8 +233,8 @@ def _route_config(
             "grpc_timeout_header_max": never,
         },
     }
-    if retry_:
-        action["retry_policy"] = retry.inbound()
+    if again is not None:
+        action["retry_policy"] = again
     only["route"] = action
     virtual_host = {"name": f"inbound|http|{port}", "domains": ["*"], "routes": [only]}
     return {

@@ -15,8 +15,10 @@ from typing import Any
 from simulator.config.istio import (
     ConnectionPoolSettings,
     LoadBalancerSettings,
+    MeshConfig,
     OutlierDetection,
     RetryBudget,
+    TcpKeepalive,
     TrafficPolicy,
 )
 from simulator.config.objects import Object
@@ -26,7 +28,6 @@ from simulator.istiod.part import Part, duration, wrapped
 from simulator.istiod.protocol import Protocol
 
 _UNLIMITED = 2**32 - 1
-_CONNECT_TIMEOUT_NS = 10_000_000_000
 _BUDGET_PERCENT = 20.0
 _BUDGET_LEAST = 3
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -84,9 +85,14 @@ def of_cluster(rule: Rule | None, port: int, placed: Placed | None) -> Blocks:
     return {**found, **blocks(own, port, placed.source, f"{placed.at}.trafficPolicy")}
 
 
-def connection_pool(cluster: Part, block: Block | None, options: dict[str, Any]) -> None:
+def connection_pool(
+    mesh: MeshConfig, cluster: Part, block: Block | None, options: dict[str, Any]
+) -> None:
     """Set time-outs and circuit breakers; `options` are the cluster's HTTP protocol options."""
-    cluster.put("connect_timeout", duration(_CONNECT_TIMEOUT_NS))
+    cluster.put("connect_timeout", duration(mesh.connect_timeout_ns))
+    if mesh.tcp_keepalive is not None:
+        alive = {"tcp_keepalive": _alive(mesh.tcp_keepalive)}
+        cluster.put("upstream_connection_options", alive)
     limits = Part(
         value={
             "max_connections": wrapped(_UNLIMITED),
@@ -150,6 +156,14 @@ def _keepalive(cluster: Part, pool: ConnectionPoolSettings, block: Block) -> Non
     keepalive = pool.tcp.tcp_keepalive if pool.tcp is not None else None
     if keepalive is None:
         return
+    known = cluster.value.get("upstream_connection_options", {}).get("tcp_keepalive", {})
+    options = {"tcp_keepalive": {**known, **_alive(keepalive)}}
+    cluster.put(
+        "upstream_connection_options", options, block.source, f"{block.at}.tcp.tcpKeepalive"
+    )
+
+
+def _alive(keepalive: TcpKeepalive) -> dict[str, Any]:
     value: dict[str, Any] = {}
     if keepalive.probes:
         value["keepalive_probes"] = wrapped(keepalive.probes)
@@ -157,10 +171,7 @@ def _keepalive(cluster: Part, pool: ConnectionPoolSettings, block: Block) -> Non
         value["keepalive_time"] = wrapped(keepalive.time_ns // 1_000_000_000)
     if keepalive.interval_ns:
         value["keepalive_interval"] = wrapped(keepalive.interval_ns // 1_000_000_000)
-    options = {"tcp_keepalive": value}
-    cluster.put(
-        "upstream_connection_options", options, block.source, f"{block.at}.tcp.tcpKeepalive"
-    )
+    return value
 
 
 def _connections(pool: ConnectionPoolSettings, options: dict[str, Any]) -> None:
@@ -197,6 +208,19 @@ def upstream_protocol(protocol: Protocol, *, sidecar: bool) -> dict[str, Any]:
     elif sidecar and protocol.sniffed:
         use_downstream_protocol(options)
     return options
+
+
+def upgrade(
+    mesh: MeshConfig, protocol: Protocol, block: Block | None, options: dict[str, Any]
+) -> None:
+    """Have an HTTP port spoken to in HTTP/2, where the mesh wants that and no rule objects."""
+    http = block.value.http if block is not None else None
+    refused = http is not None and (
+        http.h2_upgrade_policy == "DO_NOT_UPGRADE" or http.use_client_protocol
+    )
+    named = protocol.http and not protocol.sniffed
+    if mesh.h2_upgrade_policy == "UPGRADE" and named and not refused:
+        options.setdefault("explicit_http_config", {"http2_protocol_options": {}})
 
 
 def use_downstream_protocol(options: dict[str, Any]) -> None:

@@ -87,3 +87,86 @@ def test_a_retry_budget_holds_for_all_ports() -> None:
         "min_retry_concurrency": 3,
     }
     assert limits["max_connections"] == 7
+
+
+def ratings(found: dict[str, Any]) -> dict[str, Any]:
+    clusters: list[dict[str, Any]] = found["clusters"]
+    (cluster,) = (each for each in clusters if each["name"].startswith(RATINGS))
+    return cluster
+
+
+KEEPALIVE = "tcpKeepalive: {time: 60s, probes: 3}"
+OWN_PROBES = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ratings}
+spec:
+  host: ratings
+  trafficPolicy:
+    connectionPool: {tcp: {tcpKeepalive: {probes: 9}}, http: {h2UpgradePolicy: DO_NOT_UPGRADE}}
+"""
+
+
+def test_connections_take_the_meshs_time() -> None:
+    assert ratings(translated())["connect_timeout"] == "10s"
+    assert ratings(translated(config("connectTimeout: 3s")))["connect_timeout"] == "3s"
+
+
+@pytest.mark.parametrize(
+    ("texts", "probes"),
+    [
+        pytest.param((config(KEEPALIVE),), 3, id="the-mesh-decides"),
+        pytest.param((config(KEEPALIVE), OWN_PROBES), 9, id="a-rule-decides-field-by-field"),
+    ],
+)
+def test_idle_connections_are_kept(texts: tuple[str, ...], probes: int) -> None:
+    options = ratings(translated(*texts))["upstream_connection_options"]
+    assert options == {"tcp_keepalive": {"keepalive_probes": probes, "keepalive_time": 60}}
+
+
+@pytest.mark.parametrize(
+    ("texts", "upgraded"),
+    [
+        pytest.param((), False, id="by-default-not"),
+        pytest.param((config("h2UpgradePolicy: UPGRADE"),), True, id="the-mesh-decides"),
+        pytest.param((config("h2UpgradePolicy: UPGRADE"), OWN_PROBES), False, id="a-rule-objects"),
+    ],
+)
+def test_http_is_upgraded(texts: tuple[str, ...], *, upgraded: bool) -> None:
+    options = ratings(translated(*texts)).get("typed_extension_protocol_options", {})
+    assert any("http2_protocol_options" in str(each) for each in options.values()) == upgraded
+
+
+NAMED = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: far}
+spec:
+  hosts: [far.example.com]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: DNS
+"""
+
+
+def test_names_are_looked_up_as_often_as_the_mesh_says() -> None:
+    found = translated(NAMED, config("dnsRefreshRate: 5s"))["clusters"]
+    (cluster,) = (each for each in found if each["name"].endswith("far.example.com"))
+    assert cluster["dns_refresh_rate"] == "5s"
+
+
+@pytest.mark.parametrize(
+    ("text", "attempts"),
+    [
+        pytest.param("{}", 2, id="istiod-tries-twice-more"),
+        pytest.param("defaultInboundHttpRetryPolicy: {attempts: 5}", 5, id="the-mesh-decides"),
+        pytest.param("defaultInboundHttpRetryPolicy: {attempts: 0}", None, id="none-at-all"),
+    ],
+)
+def test_what_a_workload_did_not_see_is_sent_again(text: str, attempts: int | None) -> None:
+    (inbound,) = (
+        each for each in translated(config(text))["listeners"] if each["name"] == "virtualInbound"
+    )
+    chain = next(each for each in inbound["filter_chains"] if each["name"] == "0.0.0.0_9080")
+    table = chain["filters"][-1]["typed_config"]["route_config"]
+    policy = table["virtual_hosts"][0]["routes"][0]["route"].get("retry_policy")
+    assert (policy["num_retries"] if policy else None) == attempts
