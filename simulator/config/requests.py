@@ -18,11 +18,12 @@ _SCHEMES = {
     "grpc": ("http", "https"),
     "tcp": ("tcp",),
     "tls": ("tls", "tcp"),
+    "dns": ("dns",),
 }
 """The schemes of the URLs that go with a protocol."""
 
 
-_PLAIN = {("http", "http1"), ("http", "http2"), ("http", "grpc"), ("tcp", "tcp")}
+_PLAIN = {("http", "http1"), ("http", "http2"), ("http", "grpc"), ("tcp", "tcp"), ("dns", "dns")}
 """Schemes and protocols without TLS."""
 
 

@@ -219,9 +219,10 @@ class Request(Record):
     method: str = "GET"
     headers: dict[str, str | tuple[str, ...]] = Field(default={})
     body: str = ""
-    protocol: Literal["http1", "http2", "grpc", "tcp", "tls"] = "http1"
+    protocol: Literal["http1", "http2", "grpc", "tcp", "tls", "dns"] = "http1"
     """`tcp` sends the body as it is, `tls` inside TLS; without a body the client of either waits
-    for the server to speak first. The URL then says where: `tcp://HOST:PORT`."""
+    for the server to speak first. The URL then says where: `tcp://HOST:PORT`. `dns` asks for the
+    addresses of a name: `dns:///NAME`, or `dns://SERVER/NAME`."""
     tls: TlsClient | None = None
     """For `https://` URLs and `tls`."""
     count: int = Field(default=1, ge=1, le=100_000)

@@ -19,7 +19,7 @@ from simulator.envoy.tls import Certificate
 from simulator.envoy.transport import ClientTls, Hello
 from simulator.istiod.registry import Mesh
 
-_SPEAKS = {"http1": HTTP1, "http2": HTTP2, "grpc": HTTP2, "tcp": BYTES, "tls": BYTES}
+_SPEAKS = {"http1": HTTP1, "http2": HTTP2, "grpc": HTTP2, "tcp": BYTES, "tls": BYTES, "dns": BYTES}
 _ALPN = {HTTP1: ("http/1.1",), HTTP2: ("h2",), BYTES: ()}
 _GRPC = (("content-type", "application/grpc"), ("te", "trailers"))
 

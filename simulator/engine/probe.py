@@ -9,6 +9,7 @@ from simulator.engine import client as clients
 from simulator.engine.ask import Ask
 from simulator.engine.crossing import Crossing
 from simulator.engine.exchange import Playback, Trace
+from simulator.engine.lookup import lookup
 from simulator.engine.opening import BYTES
 from simulator.engine.proxy_node import ProxyNode
 from simulator.engine.resolve import OUTSIDE
@@ -45,6 +46,8 @@ def probe(
     Raises simulator.istiod.registry.UnknownProxyError for an unknown client or `via`.
     """
     client = None if wanted.from_ == OUTSIDE else world.mesh.pod(wanted.from_)
+    if wanted.protocol == "dns":
+        return lookup(world.mesh, client, wanted, id=id, n=n)
     target = world.target(client, wanted.url, wanted.via)
     trace = Trace(n, keep=True, explain=source is not None, playback=playback)
     ask = Ask(world, target, trace, _ignore)

@@ -78,6 +78,12 @@ def resolve(mesh: Mesh, client: Pod | None, url: str, via: str | None = None) ->
     return Target(authority=authority, path=path, addresses=addresses, error=error)
 
 
+def addresses_of(mesh: Mesh, client: Pod | None, name: str) -> tuple[str, ...]:
+    """Return what DNS tells a pod (`None`: a client beyond the mesh) of a name."""
+    places = _from_outside(mesh, name, 0) if client is None else _look_up(mesh, client, name, 0)
+    return tuple(dict.fromkeys(address for address, _ in places or ()))
+
+
 def captured(client: Pod, address: str, port: int) -> Connection:
     """Return a connection of a pod as iptables hand it to the pod's sidecar."""
     return Connection(

@@ -15,7 +15,6 @@ UNDER_WAY = frozenset(
         "envoy/route_config_impl/cases",
         "gateway-api/conformance/cases",
         "istio/analyzers/cases",
-        "istio/integration_traffic/cases",
         "istio/unit_tables/config.gateway.gateway",
         "istio/unit_tables/config.validation.agent.validation",
         "istio/unit_tables/config.validation.validation",

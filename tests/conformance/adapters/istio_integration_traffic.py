@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import yaml
 
@@ -134,6 +134,8 @@ def _check(
 
 def _request(ports: Mapping[str, Any], one: Mapping[str, Any], call: Mapping[str, Any]) -> Request:
     given = call["call"]
+    if given.get("Scheme") == "dns":
+        return _query(given["Address"], call.get("from") or one.get("from") or "a")
     http = given.get("HTTP") or {}
     headers = {
         name: tuple(value) if isinstance(value, list) else value
@@ -168,6 +170,13 @@ def _request(ports: Mapping[str, Any], one: Mapping[str, Any], call: Mapping[str
             "protocol": {"http": "http1", "https": "http1"}.get(protocol, protocol),
         }
     )
+
+
+def _query(address: str, sender: str) -> Request:
+    name, _, options = address.partition("?")
+    server = parse_qs(options).get("server", [""])[0]
+    wanted = {"url": f"dns://{server}/{name}", "protocol": "dns", "from": f"{sender}.{_NAMESPACE}"}
+    return Request.model_validate(wanted)
 
 
 def _port(ports: Mapping[str, Any], given: Mapping[str, Any], to: str) -> int:

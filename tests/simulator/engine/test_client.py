@@ -196,6 +196,26 @@ def test_a_workload_that_listens_at(binds: str, *, answered: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "body", "error"),
+    [
+        pytest.param("dns:///a", "10.96.0.11", None, id="a-short-name"),
+        pytest.param("dns:///a.default.svc.cluster.local", "10.96.0.11", None, id="a-full-name"),
+        pytest.param("dns:///b", None, "could not resolve host: b", id="an-unknown-name"),
+        pytest.param(
+            "dns://127.0.0.1/a",
+            None,
+            "connection refused: 127.0.0.1 answers no queries",
+            id="a-server-that-is-none",
+        ),
+    ],
+)
+def test_a_name_is_looked_up(url: str, body: str | None, error: str | None) -> None:
+    seen = send(mesh(), url, protocol="dns")
+
+    assert (seen.body, seen.error, seen.hops) == (body, error, ())
+
+
+@pytest.mark.parametrize(
     ("more", "code"),
     [
         pytest.param({"url": "ftp://a:9080/"}, "request-scheme", id="an-unknown-scheme"),
