@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from sandbox.drivers.addressing import Place
 from sandbox.errors import ProbeTimeout, Unsupported
 from sandbox.plan import Plan
 from simulator.config.scenario import Request
-from simulator.engine.ask import request_of
+from simulator.engine.client import NoCertificateError, opening
+from simulator.engine.client import request as asked
 from simulator.engine.resolve import OUTSIDE, resolve
+from simulator.istiod.registry import Mesh
 from simulator.observe.headers import shown
 
 
@@ -33,6 +36,8 @@ class Errand:
     authority: str
     path: str
     headers: tuple[tuple[str, str], ...]
+    method: str
+    tls: dict[str, Any] | None
     error: str = ""
     """Why there is nothing to connect to."""
 
@@ -42,7 +47,9 @@ class Errand:
         return {
             "host": host,
             "port": port,
-            "method": self.request.method,
+            "protocol": "http1" if self.request.protocol == "http1" else "http2",
+            "tls": self.tls,
+            "method": self.method,
             "authority": self.authority,
             "path": self.path,
             "headers": [*self.headers, ("x-request-id", self.request_id)],
@@ -72,12 +79,12 @@ def errands(
     out: list[Errand] = []
     for number, request in enumerate(requests, 1):
         name = request.id or f"request-{number}"
-        if request.protocol != "http1" or request.url.startswith("https:"):
-            what = f"{name} ({request.protocol}, {request.url.partition(':')[0]})"
-            raise Unsupported(what, "it sends plain HTTP/1.1 alone")
+        if request.protocol in ("tcp", "tls"):
+            raise Unsupported(f"{name} ({request.protocol})", "it sends HTTP alone")
         client = None if request.from_ == OUTSIDE else plan.mesh.pod(request.from_)
         target = resolve(plan.mesh, client, request.url, request.via)
-        wire = request_of(target, request.method, request.headers)
+        wire = asked(target, request)
+        tls = _tls(plan.mesh, request)
         for n in range(request.count):
             out.append(
                 Errand(
@@ -90,10 +97,42 @@ def errands(
                     authority=wire.authority,
                     path=wire.path,
                     headers=wire.headers,
+                    method=wire.method,
+                    tls=tls,
                     error=target.error,
                 )
             )
     return tuple(out)
+
+
+def _tls(mesh: Mesh, request: Request) -> dict[str, Any] | None:
+    """Return how a client opens TLS, if it does. Raises Unsupported for one without a key."""
+    name = request.id or request.url
+    try:
+        hello = opening(mesh, request).hello
+    except NoCertificateError as error:
+        raise Unsupported(name, str(error)) from error
+    if hello is None:
+        return None
+    shown_ = request.tls.client_cert if request.tls is not None else None
+    certificate = _pem(mesh, shown_) if shown_ else ""
+    if shown_ and "PRIVATE KEY" not in certificate:
+        raise Unsupported(name, f"the Secret {shown_} has no key under tls.key")
+    return {"sni": hello.sni, "alpn": [*hello.alpn], "certificate": certificate}
+
+
+def _pem(mesh: Mesh, name: str) -> str:
+    """Return the certificate and the key of a Secret `NAMESPACE/NAME`."""
+    namespace, _, short = name.rpartition("/")
+    place = namespace or "default", short
+    for one in mesh.manifests.of("Secret"):
+        if (one.namespace, one.name) == place:
+            plain, coded = one.spec.string_data, one.spec.data
+            return "\n".join(
+                plain.get(key) or base64.b64decode(coded.get(key, "")).decode()
+                for key in ("tls.crt", "tls.key")
+            )
+    return ""
 
 
 async def send(errand: Errand, chance: Random) -> Sent:

@@ -29,6 +29,9 @@ _HOP_FIELDS = (
 )
 
 
+_HANDSHAKE = "TLS handshake failed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One field that differs."""
@@ -50,7 +53,7 @@ def compare(observed: Observation, simulated: Observation) -> tuple[Difference, 
 
 def _differences(observed: Observation, simulated: Observation) -> Iterator[Difference]:
     yield from _unequal("status", observed.status, simulated.status)
-    yield from _unequal("error", observed.error, simulated.error)
+    yield from _unequal("error", _kind(observed.error), _kind(simulated.error))
     seen, said = observed.response_headers or {}, simulated.response_headers or {}
     for name in sorted({*seen, *said}):
         yield from _unequal(f"response_headers.{name}", seen.get(name), said.get(name))
@@ -63,6 +66,11 @@ def _differences(observed: Observation, simulated: Observation) -> Iterator[Diff
         return
     for number, (left, right) in enumerate(zip(observed.hops, simulated.hops, strict=True)):
         yield from _hop(f"hops[{number}]", left, right)
+
+
+def _kind(error: str | None) -> str | None:
+    """Return an error without the words that each library has for a handshake that failed."""
+    return _HANDSHAKE if error is not None and error.startswith(_HANDSHAKE) else error
 
 
 def _hop(where: str, observed: Hop, simulated: Hop) -> Iterator[Difference]:

@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from sandbox.workload.behave import Answers
+from sandbox.workload.http2 import Answer, Headers
 from simulator.config.scenario import Behaviour, Call
 
 _NANOSECONDS = 1_000_000_000
@@ -43,34 +44,48 @@ class Workload:
         self._slots = asyncio.Semaphore(limit) if limit else contextlib.nullcontext()
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Answer one request of HTTP/1.1."""
         await request.read()
-        headers = joined(request.headers.items())
-        self._note("begin", request, headers)
+        pairs = [*request.headers.items()]
+        status, headers, body = await self._respond(request.method, request.raw_path, pairs)
+        return web.Response(status=status, body=body, headers=headers)
+
+    async def serve_http2(self, pairs: Headers, body: bytes) -> Answer:  # noqa: ARG002
+        """Answer one request of HTTP/2."""
+        pseudo = {name: value for name, value in pairs if name.startswith(":")}
+        given = [("host", pseudo.get(":authority", ""))]
+        given += [pair for pair in pairs if pair[0] not in pseudo]
+        status, headers, said = await self._respond(
+            pseudo.get(":method", ""), pseudo.get(":path", ""), given
+        )
+        length = ("content-length", str(len(said)))
+        return [(":status", str(status)), *headers.items(), length], said
+
+    async def _respond(
+        self, method: str, path: str, pairs: Headers
+    ) -> tuple[int, dict[str, str], bytes]:
+        headers = joined(pairs)
+        note = {"id": headers.get("x-request-id", ""), "method": method, "path": path}
+        self._note("begin", note, headers)
         async with self._slots:
             turn = self._answers.next()
             if turn.latency_ns:
                 await asyncio.sleep(turn.latency_ns / _NANOSECONDS)
             for call, places in zip(self._behaviour.calls, self._places, strict=True):
-                await self._call(call, places, request)
-        self._note("end", request, {})
+                await self._call(call, places, pairs)
+        self._note("end", note, {})
         said = {"pod": self._pod, "version": self._version, "headers": headers}
-        return web.Response(
-            status=turn.status,
-            body=json.dumps(said, separators=(",", ":")).encode(),
-            headers={
-                "content-type": "application/json",
-                "x-workload-pod": self._pod,
-                **({"x-workload-version": self._version} if self._version else {}),
-            },
-        )
+        out = {"content-type": "application/json", "x-workload-pod": self._pod}
+        if self._version:
+            out["x-workload-version"] = self._version
+        return turn.status, out, json.dumps(said, separators=(",", ":")).encode()
 
     async def close(self) -> None:
         """Close the connections of calls."""
         if self._session is not None:
             await self._session.close()
 
-    async def _call(self, call: Call, places: list[Any], request: web.BaseRequest) -> None:
+    async def _call(self, call: Call, places: list[Any], pairs: Headers) -> None:
         if not places:
             return  # its host has no address: the call fails, the answer does not
         if self._session is None:
@@ -83,9 +98,7 @@ class Workload:
         url = urlsplit(call.url)
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         passed_on = {name.lower() for name in call.forward}
-        headers = CIMultiDict(
-            [(name, value) for name, value in request.headers.items() if name.lower() in passed_on]
-        )
+        headers = CIMultiDict([(name, value) for name, value in pairs if name.lower() in passed_on])
         headers.extend(call.headers)
         headers["Host"] = url.netloc.rpartition("@")[2]
         target = URL(f"http://{host}:{port}{path}", encoded=True)
@@ -95,13 +108,11 @@ class Workload:
             ) as response:
                 await response.read()
 
-    def _note(self, what: str, request: web.BaseRequest, headers: dict[str, str]) -> None:
+    def _note(self, what: str, note: dict[str, str], headers: dict[str, str]) -> None:
         seen = {
             "event": what,
             "at_ns": time.time_ns(),
-            "id": request.headers.get("x-request-id", ""),
-            "method": request.method,
-            "path": request.raw_path,
+            **note,
             "headers": headers,
             "calls": len(self._behaviour.calls),
         }

@@ -150,10 +150,8 @@ def test_a_probe_can_be_made_inside_a_running_loop(box: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("wanted", "what"),
     [
-        pytest.param(
-            request("http://reviews:9080/", protocol="http2"), "http2", id="another-protocol"
-        ),
-        pytest.param(request("https://reviews:9080/"), "https", id="tls"),
+        pytest.param(request("tcp://reviews:9080", protocol="tcp"), "tcp", id="plain-bytes"),
+        pytest.param(request("tcp://reviews:9080", protocol="tls"), "tls", id="bytes-in-tls"),
         pytest.param(request("http://reviews:7777/"), ":7777", id="a-port-nobody-listens-on"),
         pytest.param(
             request("http://api.example.com:9080/"), "PassthroughCluster", id="beyond-the-mesh"

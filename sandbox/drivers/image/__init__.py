@@ -26,7 +26,7 @@ _MIRROR = "http://deb.debian.org/debian"
 _PYTHON = "3.11"
 """That of the base."""
 _DOCKERFILE = Path(__file__).with_name("Dockerfile")
-_NEEDED = ("aiohttp", "pydantic")
+_NEEDED = ("aiohttp", "h2", "pydantic")
 """What a workload imports; what these need comes with them."""
 
 
