@@ -86,6 +86,11 @@ def ls() -> tuple[Entry, ...]:
     return tuple(entry for _, entry in rundir.entries())
 
 
+def usage(entry: Entry) -> rundir.Usage:
+    """Return what the processes of a sandbox take."""
+    return rundir.usage(rundir.root() / entry.id)
+
+
 def send(sandbox: str, requests: Sequence[Request]) -> tuple[dict[str, Any], ...]:
     """Send requests into a sandbox; return the observations as JSON values.
 

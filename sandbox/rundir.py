@@ -99,6 +99,23 @@ def entries() -> tuple[tuple[Path, Entry], ...]:
     return tuple(sorted(found, key=lambda pair: pair[1].started))
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the processes of a sandbox take."""
+
+    processes: int
+    memory_bytes: int
+    """What is shared with others is divided among them."""
+    cpu_s: float
+
+
+def usage(path: Path) -> Usage:
+    """Return what all that runs in a run directory takes."""
+    found = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    running = [pid for pid in found if _runs_in(pid, path)]
+    return Usage(len(running), sum(map(_memory, running)), sum(map(_cpu_s, running)))
+
+
 def sweep() -> tuple[str, ...]:
     """End and remove what dead owners left; return the ids. Logs of failures stay for a day."""
     swept = []
@@ -171,6 +188,22 @@ def _recorded(path: Path) -> list[int]:
         return [int(pid) for pid in json.loads((path / "pids.json").read_text()).values()]
     except (OSError, ValueError):
         return []
+
+
+def _memory(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _runs_in(pid: int, path: Path) -> bool:

@@ -24,6 +24,7 @@ from labs.cli.options import (
 app = typer.Typer(help="A real mesh of Envoys on this machine, to poke at.", no_args_is_help=True)
 
 _MINUTE_S = 60
+_MEBIBYTE = 1024 * 1024
 
 
 @app.command()
@@ -58,20 +59,25 @@ def up(
 
 @app.command()
 def ls(output: OutputOption = Output.TEXT) -> None:
-    """List the meshes that are up."""
+    """List the meshes that are up, with the memory and the processor time that they take."""
     from sandbox import detached
 
     found = detached.ls()
     if output is Output.JSON:
-        print_json({"schema": "sandboxes.v1", "sandboxes": [_document(each) for each in found]})
+        rows = [{**_document(each), "usage": detached.usage(each)} for each in found]
+        print_json({"schema": "sandboxes.v1", "sandboxes": rows})
         return
     if not found:
         typer.echo("No sandbox is up.", err=True)
         return
-    table = new_table("id", "of", "minutes left", "process", right=["minutes left"])
+    numbers = ("minutes left", "processes", "MiB", "CPU s")
+    table = new_table("id", "of", *numbers, "owner", right=numbers)
     for each in found:
         left = max(0, round((each.deadline - time.time()) / _MINUTE_S))
-        table.add_row(each.id, each.scenario, str(left), str(each.owner))
+        used = detached.usage(each)
+        memory, cpu = f"{used.memory_bytes / _MEBIBYTE:.0f}", f"{used.cpu_s:.1f}"
+        figures = (str(left), str(used.processes), memory, cpu)
+        table.add_row(each.id, each.scenario, *figures, str(each.owner))
     print_rich(table)
 
 

@@ -27,6 +27,9 @@ def test_a_mesh_from_up_to_down(meshdojo: Command, shop: Path, run_root: Path) -
 
     (listed,) = json.loads(meshdojo("sandbox", "ls", "-o", "json").out)["sandboxes"]
     assert listed["id"] == sandbox
+    assert listed["usage"]["processes"] >= 14  # seven Envoys, more workloads
+    assert listed["usage"]["memory_bytes"] > 20 * 1024 * 1024
+    assert listed["usage"]["cpu_s"] > 0
     assert sandbox in meshdojo("sandbox", "ls").out
 
     curl = ("--", "curl", "-H", "end-user: jason", "http://reviews:9080/")
