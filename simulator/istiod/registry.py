@@ -90,7 +90,9 @@ class Mesh:
         """
         admitted, found = admit(manifests)
         mesh = cls.as_written(admitted, known)
-        return replace(mesh, diagnostics=(*found, *mesh.diagnostics, *unmodelled(admitted)))
+        return replace(
+            mesh, diagnostics=(*found, *mesh.diagnostics, *unmodelled(admitted, mesh.config))
+        )
 
     @classmethod
     def as_written(cls, manifests: Manifests, known: Mapping[str, str] = NOTHING_KNOWN) -> Mesh:

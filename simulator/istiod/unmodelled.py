@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from simulator.config.istio import MeshConfig
 from simulator.config.objects import Manifests, Object
 from simulator.diagnostics import Diagnostic, diagnose
 
@@ -24,8 +25,10 @@ _KINDS = {
 }
 
 
-def unmodelled(manifests: Manifests) -> Iterator[Diagnostic]:
-    """Yield what is accepted but not simulated, in the order of the objects."""
+def unmodelled(manifests: Manifests, config: MeshConfig) -> Iterator[Diagnostic]:
+    """Yield what is accepted but not simulated: of the mesh's configuration, then by object."""
+    for path, what in _mesh(config):
+        yield diagnose("not-simulated", resource="MeshConfig", field=path, what=what)
     for source in manifests.objects:
         if source.kind in _KINDS and "istio.io" in source.api_version:
             yield _say(source, "kind", _KINDS[source.kind])
@@ -37,6 +40,13 @@ def unmodelled(manifests: Manifests) -> Iterator[Diagnostic]:
 def _ours(api_version: str) -> bool:
     group = api_version.partition("/")[0]
     return group.endswith(("istio.io", "gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
+
+
+def _mesh(config: MeshConfig) -> Found:
+    if config.default_traffic_policy is not None:
+        yield "defaultTrafficPolicy", "destinations have what their own rules say"
+    if config.enable_tracing:
+        yield "enableTracing", "no spans are reported"
 
 
 def _say(source: Object, path: str, what: str) -> Diagnostic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -240,3 +241,10 @@ def test_an_event_that_cannot_happen_is_refused(event: dict[str, Any], code: str
     with pytest.raises(ScenarioError) as refused:
         mesh({"at": "1s", **event})
     assert code in {each.code for each in refused.value.diagnostics}
+
+
+def test_a_scenario_with_events_travels_to_another_process() -> None:
+    found = mesh(apply("1s", DESTINATION_RULE))
+    again = pickle.loads(pickle.dumps(found))
+    assert again.digest == found.digest
+    assert again.run(1).to_json() == found.run(1).to_json()

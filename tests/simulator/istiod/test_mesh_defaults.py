@@ -89,6 +89,22 @@ def test_a_retry_budget_holds_for_all_ports() -> None:
     assert limits["max_connections"] == 7
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        pytest.param("enableTracing: true", "enableTracing", id="spans"),
+        pytest.param(
+            "defaultTrafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}",
+            "defaultTrafficPolicy",
+            id="policies-of-destinations",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_named(text: str, field: str) -> None:
+    (found,) = shop(config(text)).diagnostics
+    assert (found.code, found.resource, found.field) == ("not-simulated", "MeshConfig", field)
+
+
 def ratings(found: dict[str, Any]) -> dict[str, Any]:
     clusters: list[dict[str, Any]] = found["clusters"]
     (cluster,) = (each for each in clusters if each["name"].startswith(RATINGS))
