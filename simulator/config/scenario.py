@@ -26,14 +26,19 @@ def _or_text(schema: dict[str, Any]) -> None:
 class Latency(Record):
     """How long a workload takes for one answer. Plain text (`5ms`) is a fixed time.
 
-    Just one of the forms is given: `fixed`, `exponential` (its mean), or a log-normal by `p50`
-    and `p99`.
+    Just one of the forms is given: `fixed`, `exponential` (its mean), a log-normal by `p50`
+    and `p99`, `gamma` (its mean) with its `shape`, or a `histogram`.
     """
 
     fixed: Duration | None = None
     exponential: Duration | None = None
     p50: Duration | None = None
     p99: Duration | None = None
+    gamma: Duration | None = None
+    shape: float | None = Field(default=None, gt=0, le=10_000)
+    """1 is the exponential distribution; more is steadier, less is burstier."""
+    histogram: dict[Duration, float] | None = Field(default=None, min_length=1)
+    """As measured: the weight of what took up to so long, and longer than the one before."""
 
     model_config = ConfigDict(json_schema_extra=_or_text)
 
@@ -44,9 +49,21 @@ class Latency(Record):
 
     @model_validator(mode="after")
     def _one_form(self) -> Latency:
-        forms = (self.fixed is not None, self.exponential is not None, self.p50 is not None)
-        if sum(forms) != 1 or (self.p50 is None) != (self.p99 is None):
-            message = "give just one of `fixed`, `exponential`, or `p50` with `p99`"
+        forms = self.fixed, self.exponential, self.p50, self.gamma, self.histogram
+        paired = (self.p50 is None) == (self.p99 is None)
+        if (
+            sum(form is not None for form in forms) != 1
+            or not paired
+            or (self.gamma is None) != (self.shape is None)
+        ):
+            message = (
+                "give just one of `fixed`, `exponential`, `p50` with `p99`, `gamma` with `shape`, "
+                "or `histogram`"
+            )
+            raise ValueError(message)
+        weights = (self.histogram or {0: 1.0}).values()
+        if min(weights) < 0 or sum(weights) <= 0:
+            message = "the weights of a `histogram` are not negative, and one of them is not 0"
             raise ValueError(message)
         return self
 
@@ -114,6 +131,8 @@ class Behaviour(Record):
     latency: Latency = Latency(fixed=0)
     concurrency: int | None = Field(default=None, ge=1)
     """Requests that one replica works on at a time; others wait in line. Unlimited if absent."""
+    queue: int | None = Field(default=None, ge=0)
+    """How many may wait in line; one more is answered 503 at once. Unlimited if absent."""
     holds: Literal["request", "work"] = "request"
     """How long a request keeps its place: until its answer, as with a thread for each, or during
     the replica's own work, leaving it to others while calls are under way."""
@@ -127,8 +146,16 @@ class Behaviour(Record):
     """Sent one after the other; a failed one (no response, or 5xx) does not fail the answer."""
 
 
+class Pace(Record):
+    """How many requests a second there are at a time."""
+
+    at: Duration
+    """Counted from the client's start; before the first one its rate holds."""
+    rate: float = Field(ge=0, le=1_000_000)
+
+
 class Client(Record):
-    """A source of load: open loop (`rate`) or closed loop (`users`)."""
+    """A source of load: open loop (`rate` or `ramp`) or closed loop (`users`)."""
 
     name: str
     from_: str = Field(default="outside", alias="from")
@@ -139,7 +166,11 @@ class Client(Record):
     method: str = "GET"
     headers: dict[str, str] = Field(default={})
     rate: float | None = Field(default=None, gt=0, le=1_000_000)
-    """Mean requests a second, as a Poisson process; it does not wait for answers."""
+    """Mean requests a second; it does not wait for answers."""
+    ramp: tuple[Pace, ...] = ()
+    """Instead of one rate: between two of them it changes evenly, after the last it stays."""
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    """Whether requests of an open loop come at random times, or evenly spaced."""
     users: int | None = Field(default=None, ge=1, le=100_000)
     """So many users, each sending its next request after the answer and `think`."""
     think: Duration = 0
@@ -151,8 +182,12 @@ class Client(Record):
 
     @model_validator(mode="after")
     def _one_loop(self) -> Client:
-        if (self.rate is None) == (self.users is None):
-            message = "give just one of `rate` (open loop) or `users` (closed loop)"
+        if [self.rate is not None, bool(self.ramp), self.users is not None].count(True) != 1:
+            message = "give just one of `rate` or `ramp` (open loop) or `users` (closed loop)"
+            raise ValueError(message)
+        times = [pace.at for pace in self.ramp]
+        if times != sorted(times):
+            message = "the times of a `ramp` come one after the other"
             raise ValueError(message)
         return self
 

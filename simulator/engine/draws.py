@@ -8,7 +8,7 @@ Numbers are made in blocks: a numpy call each would cost ten times as much.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
@@ -79,12 +79,44 @@ def log_normals(seed: int, name: str, median_ns: float, sigma: float) -> Sampler
     return chain.from_iterable(blocks()).__next__
 
 
+def gammas(seed: int, name: str, mean_ns: float, shape: float) -> Sampler:
+    """Return a sampler of gamma distributed durations."""
+    generator = np.random.Generator(_bits(seed, name))
+
+    def blocks() -> Iterator[list[int]]:
+        while True:
+            block = generator.standard_gamma(shape, _BLOCK) * (mean_ns / shape)
+            yield np.rint(block).astype(np.int64).tolist()
+
+    return chain.from_iterable(blocks()).__next__
+
+
+def measured(seed: int, name: str, histogram: Mapping[int, float]) -> Sampler:
+    """Return a sampler of a histogram's durations, evenly spread within each of its bars."""
+    generator = np.random.Generator(_bits(seed, name))
+    ends = np.array([0, *sorted(histogram)], dtype=np.float64)
+    weights = np.array([0.0, *(histogram[end] for end in sorted(histogram))])
+    reached = np.cumsum(weights) / weights.sum()
+
+    def blocks() -> Iterator[list[int]]:
+        while True:
+            block = np.interp(generator.random(_BLOCK), reached, ends)
+            yield np.rint(block).astype(np.int64).tolist()
+
+    return chain.from_iterable(blocks()).__next__
+
+
 def sampler(latency: Latency, seed: int, name: str) -> Sampler:
     """Return a sampler of a scenario's latency."""
     if latency.fixed is not None:
         return _constant(latency.fixed)
     if latency.exponential is not None:
         return exponentials(seed, name, latency.exponential)
+    if latency.gamma is not None:
+        assert latency.shape is not None
+        return gammas(seed, name, latency.gamma, latency.shape)
+    if latency.histogram is not None:
+        return measured(seed, name, latency.histogram)
     assert latency.p50 is not None
     assert latency.p99 is not None
     median_ns = max(latency.p50, 1)

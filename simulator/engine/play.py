@@ -7,7 +7,7 @@ from collections.abc import Callable
 from simulator.config.scenario import Client
 from simulator.engine.ask import Ask, request_of
 from simulator.engine.exchange import Trace
-from simulator.engine.load import SECOND_NS, loop
+from simulator.engine.load import SECOND_NS, Ramp, loop
 from simulator.engine.recorder import Recorder
 from simulator.engine.resolve import OUTSIDE
 from simulator.engine.world import World
@@ -58,13 +58,14 @@ class _Counter:
 
 def expected(clients: tuple[Client, ...], until_ns: int) -> int:
     """Return how many requests open loops will send on average; users send as they can."""
-    return round(
-        sum(
-            client.rate * max(0, min(client.stop or until_ns, until_ns) - client.start) / SECOND_NS
-            for client in clients
-            if client.rate is not None
-        )
-    )
+    sent = 0.0
+    for client in clients:
+        lasts_ns = max(0, min(client.stop or until_ns, until_ns) - client.start)
+        if client.rate is not None:
+            sent += client.rate * lasts_ns / SECOND_NS
+        elif client.ramp:
+            sent += Ramp(client.ramp).sent(lasts_ns)
+    return round(sent)
 
 
 def play(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simulator.engine.world import World
 
 
+_TURNED_AWAY = 503
 _MOST_KNOWN = 4096
 """Requests whose calls are remembered; beyond it, all is forgotten."""
 
@@ -81,11 +82,13 @@ class Replica:
 
     def take(self, work: Work) -> None:
         """Begin with a request, or put it in line."""
-        limit = self.behaviour.concurrency
-        if limit is not None and self._busy >= limit:
+        limit, room = self.behaviour.concurrency, self.behaviour.queue
+        if limit is None or self._busy < limit:
+            self._begin(work)
+        elif room is None or len(self._line) < room:
             self._line.append(work)
         else:
-            self._begin(work)
+            work.turn_away()
 
     def occupy(self) -> None:
         """Begin a piece of work that `release` ends."""
@@ -185,6 +188,10 @@ class Work:
         waited_ns = self.replica.world.agenda.now - self.arrived_ns
         if waited_ns:
             self._client.queued(waited_ns)
+
+    def turn_away(self) -> None:
+        """Answer at once: the line is full."""
+        self._client.answer(self.replica.answer(_TURNED_AWAY, self._request))
 
     def queued(self, waited_ns: int) -> None:
         """Ignore how long a call stood in line elsewhere."""

@@ -64,3 +64,23 @@ def test_a_fixed_latency_is_fixed() -> None:
     draw = sampler(Latency.model_validate("5ms"), 1, "f")
 
     assert [draw(), draw()] == [5_000_000, 5_000_000]
+
+
+def test_a_gamma_latency_has_its_mean_and_its_shape() -> None:
+    draw = sampler(Latency(gamma="4ms", shape=4), 1, "g")  # type: ignore[arg-type]
+    values = np.array([draw() for _ in range(100_000)])
+
+    assert values.mean() == pytest.approx(4e6, rel=0.01)
+    # The coefficient of variation is 1 / sqrt(shape).
+    assert values.std() / values.mean() == pytest.approx(0.5, rel=0.02)
+
+
+def test_a_histogram_is_drawn_bar_by_bar() -> None:
+    bars = {"10ms": 90, "100ms": 9, "1s": 1}
+    draw = sampler(Latency(histogram=bars), 1, "h")  # type: ignore[arg-type]
+    values = np.array([draw() for _ in range(100_000)]) / 1e6
+
+    assert np.mean(values <= 10) == pytest.approx(0.9, abs=0.005)
+    assert np.mean(values > 100) == pytest.approx(0.01, abs=0.002)
+    assert values[values <= 10].mean() == pytest.approx(5, rel=0.02)
+    assert values.max() <= 1000

@@ -85,3 +85,34 @@ def test_one_more_workload_leaves_the_others_journeys_as_they_were() -> None:
 
     # Several replicas, exponential journeys: both are drawn by whoever sends.
     assert journeys() == journeys(other)
+
+
+def test_constant_arrivals_are_evenly_spaced() -> None:
+    seen = run({"name": "c", "rate": 100, "arrivals": "constant"}, duration="100ms")
+
+    assert (seen.requests["start_ns"] / MS).tolist() == [10, 20, 30, 40, 50, 60, 70, 80, 90]
+
+
+RISING = [{"at": "0s", "rate": 0}, {"at": "10s", "rate": 100}]
+SPIKE = [{"at": at, "rate": rate} for at, rate in (("4s", 50), ("4s", 500), ("5s", 500), ("5s", 0))]
+
+
+@pytest.mark.parametrize("arrivals", ["poisson", "constant"])
+@pytest.mark.parametrize(
+    ("ramp", "expected"),
+    [
+        pytest.param(RISING, [31, 94, 156, 219], id="a rate that rises from nothing"),
+        pytest.param(SPIKE, [125, 575, 0, 0], id="a spike, and then nothing any more"),
+        pytest.param([{"at": "1s", "rate": 40}], [100, 100, 100, 100], id="one rate all along"),
+    ],
+)
+def test_a_ramp_sends_what_is_under_its_line(
+    ramp: list[dict[str, Any]], expected: list[int], arrivals: str
+) -> None:
+    seen = run({"name": "c", "ramp": ramp, "arrivals": arrivals})
+    counts, _ = np.histogram(seen.requests["start_ns"] / MS, [0, 2500, 5000, 7500, 10_000])
+
+    # Poisson counts: within four standard deviations; even arrivals: but for those at the edges.
+    tolerances = [4 * np.sqrt(each) if arrivals == "poisson" else 1 for each in expected]
+    for count, wanted, tolerance in zip(counts, expected, tolerances, strict=True):
+        assert count == pytest.approx(wanted, abs=tolerance)
