@@ -20,10 +20,14 @@ from simulator.istiod.match import catches_all
 from simulator.istiod.part import Part, address, duration
 from simulator.istiod.routes import configuration, sorted_hosts
 from simulator.istiod.scope import Scope
-from simulator.istiod.servers import Opened, Opening, Served
+from simulator.istiod.servers import Opened, Opening, Served, services_named
+from simulator.istiod.service import UNSPECIFIED
 from simulator.istiod.tcp_routes import chain_match
 from simulator.istiod.telemetry import listener_logs
 from simulator.istiod.virtual_service import VirtualService
+
+_MISDIRECTED = 421
+"""Of a request that belongs on another connection (RFC 9110, section 15.5.20)."""
 
 
 def gateway_listeners(scope: Scope, found: Opening) -> Iterator[Part]:
@@ -114,11 +118,34 @@ def gateway_routes(scope: Scope, found: Opening) -> Iterator[Part]:
     """Yield the route configuration of each port, and of each server that ends TLS."""
     for name, served in found.by_route().items():
         hosts = _hosts(scope, served)
+        beside = found.opened[served[0].port, served[0].server.bind or UNSPECIFIED].servers
+        for host in _others(served[0], beside):
+            hosts[host] = _misdirected(host, served[0].server.port.number)
         if not hosts:
             number = served[0].server.port.number
             nowhere = {"name": names.virtual_host("blackhole", number), "domains": ["*"]}
             hosts = {"*": Part(value=nowhere)}
         yield configuration(name, sorted_hosts(hosts.values()))
+
+
+def _others(served: Served, beside: list[Served]) -> Iterator[str]:
+    """Yield the hosts of a Kubernetes Gateway's other HTTPS listeners at the same port.
+
+    A request for one of them has come on a connection that was opened for another
+    listener's host.
+    """
+    if served.protocol.http or services_named(served.gateway) is None:
+        return
+    own = {name.lower() for name in served.names}
+    for other in beside:
+        if other.http and services_named(other.gateway) is not None:
+            yield from (name.lower() for name in other.names if name.lower() not in own)
+
+
+def _misdirected(host: str, port: int) -> Part:
+    answer = {"match": {"prefix": "/"}, "direct_response": {"status": _MISDIRECTED}}
+    name = names.virtual_host(f"misdirected-{host}", port)
+    return Part(value={"name": name, "domains": [host], "routes": [answer]})
 
 
 def _hosts(scope: Scope, served: list[Served]) -> dict[str, Part]:

@@ -19,6 +19,7 @@ from tests.simulator.istiod.gateways import (
     reached,
     route,
     rule,
+    secret,
 )
 from tests.support.mesh import deployment, scenario, service
 
@@ -226,3 +227,32 @@ def test_the_order_of_objects_decides_nothing() -> None:
         seen.append([one.SerializeToString(deterministic=True) for one in resources.routes])
 
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("sni", "host", "status"),
+    [
+        pytest.param("a.example.com", "a.example.com", 200, id="the-connections-own-host"),
+        pytest.param("a.example.com", "b.example.com", 421, id="a-host-of-the-other-listener"),
+        pytest.param("b.example.com", "c.example.com", 200, id="another-host-of-a-wildcard"),
+        pytest.param("b.example.com", "a.example.com", 421, id="a-host-that-has-its-own-listener"),
+        pytest.param("b.example.com", "example.org", 404, id="a-host-of-no-listener"),
+    ],
+)
+def test_a_request_on_another_hosts_connection(sni: str, host: str, status: int) -> None:
+    tls = {"certificateRefs": [{"name": "cert"}]}
+    secure = {"protocol": "HTTPS", "port": 443, "tls": tls}
+    whole = scenario(
+        *APPS,
+        secret("cert"),
+        gateway(
+            listener("one", hostname="a.example.com", **secure),
+            listener("all", hostname="*.example.com", **secure),
+        ),
+        route("one", rule(), parents=[{"name": "shop", "sectionName": "one"}]),
+        route("all", rule(), parents=[{"name": "shop", "sectionName": "all"}]),
+    )
+    wanted = {"url": f"https://{host}/", "via": "shop-istio.default", "tls": {"sni": sni}}
+    (seen,) = whole.probe([Request.model_validate(wanted)])
+
+    assert seen.status == status
