@@ -23,7 +23,7 @@ from simulator.envoy.header_map import Headers, first, replaced, without
 from simulator.envoy.http import HttpChain, Underscores
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import BYTES, Request
-from simulator.envoy.request_id import REQUEST_ID, uuid
+from simulator.envoy.request_id import REQUEST_ID, SERVICE_FORCED, Tracing, trace_mark, traced, uuid
 
 _HOP_BY_HOP = frozenset(
     {
@@ -73,6 +73,8 @@ class Admitted:
     request: Request
     client: str
     """The client's address: the peer's, or what trusted headers say it is."""
+    trace_forced: bool = False
+    """Whether a service wants the request traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,9 @@ def admit(
     ):
         given = uuid(draws.next("request id"), draws.next("request id"))
         headers = replaced(headers, REQUEST_ID, given)
+    forced = False
+    if chain.tracing is not None:
+        headers, forced = _traced(chain.tracing, headers, draws)
     headers = _vouched(chain, _by_way_of(chain, headers), connection)
     # HTTP/1.1 has no scheme of its own.
     told = first(headers, "x-forwarded-proto")
@@ -185,7 +190,22 @@ def admit(
         scheme=told if told in ("http", "https") else request.scheme,
         body=request.body,
     )
-    return Admitted(request=admitted, client=client or source)
+    return Admitted(request=admitted, client=client or source, trace_forced=forced)
+
+
+def _traced(tracing: Tracing, headers: Headers, draws: Draws) -> tuple[Headers, bool]:
+    """Return headers whose request id says whether to trace, and whether a service wants it."""
+    client = first(headers, "x-client-trace-id") is not None
+    text = traced(
+        tracing,
+        first(headers, REQUEST_ID) or "",
+        draws.next("client sampling") if client else 0,
+        client=client,
+        service=first(headers, "x-envoy-force-trace") is not None,
+    )
+    if text:
+        headers = replaced(headers, REQUEST_ID, text)
+    return headers, trace_mark(text) == SERVICE_FORCED
 
 
 def _by_way_of(chain: HttpChain, headers: Headers) -> Headers:

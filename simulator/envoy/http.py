@@ -15,6 +15,7 @@ from simulator.envoy.access_log import AccessLog
 from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import PathRules
+from simulator.envoy.request_id import Tracing
 from simulator.envoy.route_table import RouteTable
 from simulator.observe.explain import FieldRef
 
@@ -83,6 +84,7 @@ class HttpChain:
     """Whether a filter may look at what differs from request to request."""
     underscores: Underscores = Underscores.ALLOW
     """`common_http_protocol_options.headers_with_underscores_action`"""
+    tracing: Tracing | None = None
     access_logs: tuple[AccessLog, ...] = ()
     filter_chain: str = ""
     """The name of the filter chain that it stands in."""

@@ -366,6 +366,7 @@ class Stream:
         self._info = StreamInfo(
             source_address=admitted.client,
             connection=connection,
+            trace_forced=admitted.trace_forced,
             start_ns=self._lasting.epoch_ns + now,
         )
         forced, explain = self._forced, self._reasons is not None

@@ -19,6 +19,7 @@ from simulator.envoy.http import HttpChain, HttpFilter, Underscores
 from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import EscapedSlashes, PathRules
 from simulator.envoy.rejected import Scope
+from simulator.envoy.request_id import Tracing
 from simulator.envoy_api import name_of
 
 _ROUTER = "envoy.extensions.filters.http.router.v3.Router"
@@ -27,7 +28,7 @@ _MODELLED = """
     request_timeout common_http_protocol_options use_remote_address generate_request_id
     preserve_external_request_id forward_client_cert_details set_current_client_cert_details
     normalize_path merge_slashes path_with_escaped_slashes_action strip_matching_host_port
-    strip_any_host_port strip_trailing_host_dot via access_log delayed_close_timeout
+    strip_any_host_port strip_trailing_host_dot via tracing access_log delayed_close_timeout
     drain_timeout http_protocol_options http2_protocol_options request_headers_timeout
     max_request_headers_kb always_set_request_id_in_response proxy_100_continue
     add_user_agent xff_num_trusted_hops skip_xff_append
@@ -102,9 +103,22 @@ def http_chain(
         client_cert_details=_cert_details(message.set_current_client_cert_details),
         via=message.via,
         underscores=tuple(Underscores)[options.headers_with_underscores_action],
+        tracing=_tracing(message, scope),
         access_logs=access_logs(message.access_log, scope),
         filter_chain=name,
     )
+
+
+def _tracing(message: Any, scope: Scope) -> Tracing | None:  # noqa: ANN401 - protobuf
+    if not message.HasField("tracing"):
+        return None
+    scope.skip("tracing", "requests are marked to be traced, but no spans are made")
+    shares = {
+        name: round(getattr(message.tracing, f"{name}_sampling").value * 100)
+        for name in ("client", "random", "overall")
+        if message.tracing.HasField(f"{name}_sampling")
+    }
+    return Tracing(**shares)
 
 
 def _cert_details(message: Any) -> frozenset[str]:  # noqa: ANN401 - protobuf
