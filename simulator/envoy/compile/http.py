@@ -73,10 +73,7 @@ def http_chain(
             escaped_slashes=_escaped_slashes(message),
         ),
         server_name=message.server_name or "envoy",
-        server_header=type(message)
-        .DESCRIPTOR.fields_by_name["server_header_transformation"]
-        .enum_type.values_by_number[message.server_header_transformation]
-        .name,
+        server_header=_choice(message, "server_header_transformation"),
         strip_any_host_port=bool(message.strip_any_host_port),
         strip_matching_host_port=bool(message.strip_matching_host_port),
         strip_trailing_host_dot=bool(message.strip_trailing_host_dot),
@@ -96,10 +93,7 @@ def http_chain(
             f"{one.address_prefix}/{one.prefix_len.value}"
             for one in message.internal_address_config.cidr_ranges
         ),
-        forward_client_cert=type(message)
-        .DESCRIPTOR.fields_by_name["forward_client_cert_details"]
-        .enum_type.values_by_number[message.forward_client_cert_details]
-        .name,
+        forward_client_cert=_choice(message, "forward_client_cert_details"),
         client_cert_details=_cert_details(message.set_current_client_cert_details),
         via=message.via,
         underscores=tuple(Underscores)[options.headers_with_underscores_action],
@@ -119,6 +113,12 @@ def _tracing(message: Any, scope: Scope) -> Tracing | None:  # noqa: ANN401 - pr
         if message.tracing.HasField(f"{name}_sampling")
     }
     return Tracing(**shares)
+
+
+def _choice(message: Any, name: str) -> str:  # noqa: ANN401 - protobuf
+    """Return the name of an enumeration's value."""
+    kind = type(message).DESCRIPTOR.fields_by_name[name].enum_type
+    return str(kind.values_by_number[getattr(message, name)].name)
 
 
 def _cert_details(message: Any) -> frozenset[str]:  # noqa: ANN401 - protobuf
