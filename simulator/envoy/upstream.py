@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 from simulator.envoy.aggregate import AggregateBalancer
@@ -25,6 +26,8 @@ from simulator.envoy.outlier import Detector
 from simulator.envoy.pool import UNLIMITED, Connect, Pool, Turn
 from simulator.envoy.request import Request
 from simulator.envoy.resources import Resources
+
+_LAST_PORT = 65_535
 
 
 class Upstream:
@@ -188,20 +191,19 @@ class Upstream:
     ) -> Host | None:
         """Return the host that the client thought it connected to, or that a header names."""
         cluster = self.cluster
-        named = request.first(cluster.original_dst_header) if cluster.original_dst_header else None
-        if named is not None:
-            address, _, port = named.rpartition(":")
-            if not port.isdigit():
-                return None
-            endpoint = Endpoint(address=address, port=int(port))
-        elif connection is not None:
+        endpoint = None
+        if cluster.original_dst_header is not None:
+            endpoint = _place(request.first(cluster.original_dst_header) or "")
+        why = "what a header names"
+        if endpoint is None and connection is not None:
             endpoint = Endpoint(address=connection.address, port=connection.port)
-        else:
+            why = "where the client connected to"
+        if endpoint is None:
             return None
         if cluster.original_dst_port is not None:
             endpoint = replace(endpoint, port=cluster.original_dst_port)
         self.hosts.setdefault(endpoint.key, Host(endpoint))
-        return self.named(endpoint.key, "where the client connected to", trail)
+        return self.named(endpoint.key, why, trail)
 
     def resources(self, priority: str) -> Resources:
         """Return what is counted for a routing priority, `DEFAULT` or `HIGH`."""
@@ -224,3 +226,16 @@ class Upstream:
                 tls=cluster.tls(host.endpoint) is not None,
             )
         return found
+
+
+def _place(text: str) -> Endpoint | None:
+    """Return the endpoint at `ip:port`; `None` for what is none."""
+    address, _, port = text.rpartition(":")
+    try:
+        ip = ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    bracketed = address.startswith("[") and address.endswith("]")
+    if bracketed != (ip.version == 6) or not (port.isascii() and port.isdigit()):
+        return None
+    return Endpoint(address=str(ip), port=int(port)) if int(port) <= _LAST_PORT else None
