@@ -117,7 +117,13 @@ def test_an_endpoint_that_is_its_own_listener_is_named() -> None:
 
 def test_requests_that_come_back_without_end_are_stopped() -> None:
     found = bootstrap()
-    original = {"name": "pages", "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
+    original: dict[str, Any] = {
+        "name": "pages",
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+    }
+    # The circuit breaker of its connections would stop them sooner, as in Envoy.
+    original["circuit_breakers"] = {"thresholds": [{"max_connections": 1_000_000}]}
     found["static_resources"]["clusters"] = [original]
     proxy = {"@type": f"{FILTERS}.tcp_proxy.v3.TcpProxy", "stat_prefix": "x", "cluster": "pages"}
     chain = {"filters": [{"name": "tcp", "typed_config": proxy}]}
