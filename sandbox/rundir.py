@@ -122,13 +122,14 @@ def sweep() -> tuple[str, ...]:
     for path, entry in _read():
         failed = path / FAILED
         recent = failed.exists() and time.time() - failed.stat().st_mtime < _KEEP_FAILED_S
-        if entry.alive or recent:
+        if entry.alive:
             continue
         for pid in _recorded(path):
             if _runs_in(pid, path):
                 os.killpg(pid, signal.SIGKILL)
-        if not _ended(path):
-            continue  # its engine does not answer: a later sweep may find it back
+        # Where its engine does not answer, a later sweep may find it back.
+        if not _ended(path) or recent:
+            continue
         shutil.rmtree(path, ignore_errors=True)
         swept.append(entry.id)
     return tuple(swept)
@@ -180,7 +181,10 @@ def _ended(path: Path) -> bool:
         command = json.loads((path / AFTER).read_text())
     except (OSError, ValueError):
         return True
-    return not command or subprocess.run(command, capture_output=True, check=False).returncode == 0
+    if command and subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        return False
+    (path / AFTER).unlink(missing_ok=True)
+    return True
 
 
 def _recorded(path: Path) -> list[int]:

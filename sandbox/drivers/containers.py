@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 LABEL = "meshdojo.sandbox"
@@ -165,8 +165,18 @@ def _tell(**event: object) -> None:
     os.write(1, (json.dumps(event) + "\n").encode())
 
 
+def main(do: str, *of: str) -> int:
+    """Do what is asked; return the exit code."""
+    try:
+        if do == "run":
+            run(json.loads(Path(of[0]).read_text()))
+        else:
+            remove(of[0], Path(of[1]))
+    except (DockerException, OSError) as error:
+        os.write(2, f"Docker does not do it, or is gone: {error}\n".encode())
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "run":
-        run(json.loads(Path(sys.argv[2]).read_text()))
-    else:
-        remove(sys.argv[2], Path(sys.argv[3]))
+    sys.exit(main(*sys.argv[1:]))

@@ -21,6 +21,7 @@ import pytest
 
 from sandbox import rundir
 from sandbox.box import Sandbox
+from sandbox.drivers.children import AFTER
 from sandbox.drivers.choice import named
 from sandbox.errors import AddressInUse, EngineMissing, ProcessDied, SandboxError, StartTimeout
 from simulator.config.scenario import Request
@@ -154,6 +155,17 @@ def test_whenever_the_owner_is_killed_a_sweep_leaves_nothing(driver: str, run_ro
 
 def is_gone(run_dir: Path) -> bool:
     return traces(run_dir) == Traces()
+
+
+@pytest.mark.parametrize("engine", [pytest.param(True, id="there"), pytest.param(False, id="gone")])
+def test_what_an_engine_holds_waits_for_it(run_root: Path, engine: bool) -> None:
+    run_dir, _ = rundir.create(seconds=1.0)
+    entry = json.loads((run_dir / "sandbox.json").read_text())
+    (run_dir / "sandbox.json").write_text(json.dumps({**entry, "owner_start": 0}))
+    (run_dir / AFTER).write_text(json.dumps(["true" if engine else "false"]))
+
+    assert rundir.sweep() == ((run_dir.name,) if engine else ())
+    assert run_dir.exists() != engine
 
 
 def hear_for_long(box: Sandbox) -> None:
