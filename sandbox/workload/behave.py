@@ -55,6 +55,13 @@ def sample(latency: Latency, chance: Random) -> int:
         return latency.fixed
     if latency.exponential is not None:
         return round(chance.expovariate(1.0) * latency.exponential)
+    if latency.gamma is not None:
+        assert latency.shape is not None
+        return round(chance.gammavariate(latency.shape, latency.gamma / latency.shape))
+    if latency.histogram is not None:
+        ends = sorted(latency.histogram)
+        (at,) = chance.choices(range(len(ends)), [latency.histogram[end] for end in ends])
+        return round(chance.uniform(ends[at - 1] if at else 0, ends[at]))
     assert latency.p50 is not None
     assert latency.p99 is not None
     if not latency.p50:

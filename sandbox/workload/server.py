@@ -19,6 +19,7 @@ from sandbox.workload.behave import Answers
 from sandbox.workload.http2 import Answer, Headers
 from simulator.config.scenario import Behaviour, Call
 
+_TURNED_AWAY = 503
 _NANOSECONDS = 1_000_000_000
 _CALL_TIMEOUT_S = 60
 _NEVER_ADDED = ("accept", "accept-encoding", "user-agent", "content-type")
@@ -33,6 +34,8 @@ class Workload:
         self.behave(Behaviour.model_validate(told["behaviour"]), told["places"])
         self._witness = witness
         self._chance = Random()
+        self._inside = 0
+        """Requests at work or in line."""
         self._session: aiohttp.ClientSession | None = None
 
     def behave(self, behaviour: Behaviour, places: list[Any]) -> None:
@@ -67,18 +70,31 @@ class Workload:
         headers = joined(pairs)
         note = {"id": headers.get("x-request-id", ""), "method": method, "path": path}
         self._note("begin", note, headers)
-        async with self._slots:
-            turn = self._answers.next()
-            if turn.latency_ns:
-                await asyncio.sleep(turn.latency_ns / _NANOSECONDS)
-            for call, places in zip(self._behaviour.calls, self._places, strict=True):
-                await self._call(call, places, pairs)
+        status = await self._work(pairs)
         self._note("end", note, {})
         said = {"pod": self._pod, "version": self._version, "headers": headers}
         out = {"content-type": "application/json", "x-workload-pod": self._pod}
         if self._version:
             out["x-workload-version"] = self._version
-        return turn.status, out, json.dumps(said, separators=(",", ":")).encode()
+        return status, out, json.dumps(said, separators=(",", ":")).encode()
+
+    async def _work(self, pairs: Headers) -> int:
+        """Return the status of the answer, once it is due."""
+        behaviour, room = self._behaviour, self._behaviour.queue
+        limit = behaviour.concurrency
+        if limit is not None and room is not None and self._inside >= limit + room:
+            return _TURNED_AWAY
+        self._inside += 1
+        try:
+            async with self._slots:
+                turn = self._answers.next()
+                if turn.latency_ns:
+                    await asyncio.sleep(turn.latency_ns / _NANOSECONDS)
+                for call, places in zip(behaviour.calls, self._places, strict=True):
+                    await self._call(call, places, pairs)
+                return turn.status
+        finally:
+            self._inside -= 1
 
     async def close(self) -> None:
         """Close the connections of calls."""

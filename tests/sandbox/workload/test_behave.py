@@ -56,9 +56,13 @@ def test_a_disturbance_comes_as_often_as_its_share_says() -> None:
         pytest.param({"p50": "10ms", "p99": "40ms"}, 10e6, 40e6, id="log-normal"),
         pytest.param({"exponential": "10ms"}, 6.93e6, 46.05e6, id="exponential"),
         pytest.param({"p50": "0s", "p99": "0s"}, 0, 0, id="no-time-at-all"),
+        pytest.param({"gamma": "10ms", "shape": 1}, 6.93e6, 46.05e6, id="gamma"),
+        pytest.param(
+            {"histogram": {"10ms": 75, "20ms": 15, "1s": 10}}, 6.67e6, 902e6, id="histogram"
+        ),
     ],
 )
-def test_latencies_have_their_quantiles(latency: dict[str, str], p50: float, p99: float) -> None:
+def test_latencies_have_their_quantiles(latency: dict[str, Any], p50: float, p99: float) -> None:
     chance = Random(7)
     found = sorted(sample(Latency.model_validate(latency), chance) for _ in range(20_000))
 
