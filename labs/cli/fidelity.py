@@ -34,7 +34,7 @@ def fidelity(
     ] = None,
     driver: DriverOption = "process",
     cases: Annotated[
-        int | None, typer.Option("--cases", min=1, help="Invent so many cases of routing.")
+        int | None, typer.Option("--cases", min=1, help="Invent so many cases.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the invented cases.")] = 1,
     output: OutputOption = Output.TEXT,
@@ -43,8 +43,8 @@ def fidelity(
 
     What chance decided (cluster, endpoint, fault) is forced in the simulator; all else has to be
     equal. The choices themselves are tested as shares. Without options: every lab's solution.
-    With --cases, route tables and requests are invented instead, differences are made small, and
-    it is told how often each field of a table decided. Exit code 1 if anything differs.
+    With --cases, listeners and requests are invented instead, differences are made small, and
+    it is told how often each field decided. Exit code 1 if anything differs.
 
     Example: meshdojo fidelity --scenario scenario.yaml --requests requests.yaml
 
@@ -86,8 +86,10 @@ def _invented(cases: int, seed: int, output: Output) -> None:
         )
         for difference in found.differences:
             typer.echo(told(difference))
+        for feature in found.features:
+            typer.echo(f"  {feature.message}: {feature.agreed} of {feature.cases} cases agree")
         rare = found.uncovered
-        typer.echo(f"{len(found.coverage)} fields of route tables, {len(rare)} decided too seldom")
+        typer.echo(f"{len(found.coverage)} fields, {len(rare)} decided too seldom")
         for each in rare:
             typer.echo(f"  {each.field}: in {each.occurred} cases, decided {each.decided}")
     if not found.ok:

@@ -155,7 +155,7 @@ def _by_direct_source(candidates: Sequence[Candidate[T]], seen: Inspected) -> li
 
 
 def _by_source_type(candidates: Sequence[Candidate[T]], seen: Inspected) -> list[Candidate[T]]:
-    local = seen.source == seen.address or _loopback(seen.source)
+    local = seen.source == seen.address or seen.source in _LOOPBACK
     fits = "SAME_IP_OR_LOOPBACK" if local else "EXTERNAL"
 
     def rank(one: Candidate[T]) -> int:
@@ -165,11 +165,8 @@ def _by_source_type(candidates: Sequence[Candidate[T]], seen: Inspected) -> list
     return _best(candidates, rank)
 
 
-def _loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+_LOOPBACK = ("127.0.0.1", "::1")
+"""What Envoy calls the loopback address; the rest of 127.0.0.0/8 is none."""
 
 
 def _by_source(candidates: Sequence[Candidate[T]], seen: Inspected) -> list[Candidate[T]]:

@@ -66,7 +66,8 @@ class Choice:
     def set_cookies(self) -> Headers:
         """Return the cookies that the response sets, so that the client comes back."""
         lines = self.hashed.set_cookies if self.hashed is not None else ()
-        return tuple(("set-cookie", line) for line in lines)
+        # Each attempt hashes anew, and so sets them once more.
+        return tuple(("set-cookie", line) for line in lines * len(self._tried))
 
     def host(
         self,

@@ -12,7 +12,7 @@ Leaves    original IP detection, certificates in XFCC (docs/fidelity.md#client-i
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
 from simulator.envoy.commands import Response
@@ -21,6 +21,7 @@ from simulator.envoy.draws import Draws
 from simulator.envoy.grpc import is_grpc
 from simulator.envoy.header_map import Headers, first, replaced, without
 from simulator.envoy.http import HttpChain, Underscores
+from simulator.envoy.local_reply import reply
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import BYTES, Request
 from simulator.envoy.request_id import REQUEST_ID, SERVICE_FORCED, Tracing, trace_mark, traced, uuid
@@ -61,6 +62,7 @@ _FOR_MESH = frozenset(
         "x-envoy-decorator-operation",
         "x-envoy-downstream-service-cluster",
         "x-envoy-downstream-service-node",
+        "x-envoy-original-path",
     }
 )
 """Headers that no client at the edge may send."""
@@ -86,6 +88,19 @@ class Refused:
     headers: Headers = ()
     body: str = ""
     flag: str = ""
+    parsed: bool = True
+    """Whether the codec took it; what it refuses is a request of no kind."""
+
+    def left(self, request: Request) -> Request:
+        """Return what is known of the request."""
+        return request if self.parsed else replace(request, headers=())
+
+    def response(self, request: Request) -> Response:
+        """Return the answer."""
+        if self.parsed:
+            return reply(request, self.status, self.body, self.headers)
+        text = (("content-type", "text/plain"),)
+        return Response(status=self.status, body=self.body, headers=text)
 
 
 def prepare(chain: HttpChain, request: Request, connection: Connection | None) -> Request | Refused:
@@ -131,7 +146,7 @@ def prepare(chain: HttpChain, request: Request, connection: Connection | None) -
 _BAD_PATH = "path_normalization_failed"
 _NOT_HTTP = Refused(status=400, details="http1.codec_error", body="Bad Request", flag="DPE")
 _PROTOCOL_ERROR = Refused(
-    status=400, details="http1.unexpected_underscore", body="Bad Request", flag="DPE"
+    status=400, details="http1.unexpected_underscore", body="Bad Request", flag="DPE", parsed=False
 )
 
 
@@ -257,7 +272,8 @@ def release(chain: HttpChain, request: Request, response: Response) -> Response:
     """Return the response to a request as it goes to the client."""
     headers = _by_way_of(chain, response.headers)
     if chain.always_set_request_id_in_response:
-        headers = replaced(headers, REQUEST_ID, request.first(REQUEST_ID) or "")
+        made = request.first(REQUEST_ID)
+        headers = headers if made is None else replaced(headers, REQUEST_ID, made)
     transformation = chain.server_header
     if transformation == "OVERWRITE" or (
         transformation == "APPEND_IF_ABSENT" and first(headers, "server") is None

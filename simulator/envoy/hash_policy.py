@@ -14,7 +14,7 @@ from simulator.envoy.balance.hashing import xx_hash
 from simulator.envoy.connection import Connection
 from simulator.envoy.headers import substitute
 from simulator.envoy.match import cookies, query_parameters
-from simulator.envoy.request import Request, StreamInfo
+from simulator.envoy.request import Hashable, Request, StreamInfo
 from simulator.envoy.route_table import HashPolicy
 from simulator.observe.explain import FieldRef
 
@@ -68,18 +68,26 @@ def _hash(policy: HashPolicy, request: Request, info: StreamInfo) -> int | None:
     text: str | None
     match policy.kind:
         case "header":
-            values = request.values(policy.name)
-            if policy.rewrite is not None:
-                rewrite = policy.rewrite
-                values = [substitute(rewrite, value) for value in values]
-            text = "".join(sorted(values)) if values else None
+            return _hash_values(policy, request.values(policy.name))
         case "query_parameter":
             text = query_parameters(request.path).get(policy.name)
         case "filter_state":
-            text = info.filter_state.get(policy.name)
+            found = info.filter_state.get(policy.name)
+            text = found if isinstance(found, Hashable) else None
         case _:
             text = info.source_address or None
     return None if text is None else xx_hash(text)
+
+
+def _hash_values(policy: HashPolicy, values: Iterable[str]) -> int | None:
+    """Return the hash of a header's values, in whatever order they came."""
+    if policy.rewrite is not None:
+        rewrite = policy.rewrite
+        values = [substitute(rewrite, value) for value in values]
+    found: int | None = None
+    for value in sorted(values):
+        found = xx_hash(value, found or 0)
+    return found
 
 
 def _made(connection: Connection | None) -> str:

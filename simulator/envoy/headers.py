@@ -159,7 +159,7 @@ def _with_host(match: RouteMatch, request: Request, info: StreamInfo, *, keep: b
     elif rewrite.path_regex is not None:
         host = substitute(rewrite.path_regex, without_query(request.path))
     elif rewrite.format:
-        host = render(rewrite.format, _facts(match, request, info))
+        host = render(rewrite.format, _facts(match, request, info), missing="-")
     return with_authority(request, host, append=rewrite.append_x_forwarded_host, keep=keep)
 
 
@@ -298,8 +298,9 @@ def respond(match: RouteMatch, request: Request, *, info: StreamInfo = PLAIN) ->
         headers = (("location", location(match, request, info)),)
     answer = reply(request, status, body, headers)
     if route.redirect is not None:
-        # What header formats call the path is what the redirect made of it.
-        path = rewritten_path(match, route.redirect.path_rewrite, request, info)
+        # What header formats call the path is what the redirect made of it, but for a format.
+        rewrite = route.redirect.path_rewrite
+        path = None if rewrite.format else rewritten_path(match, rewrite, request, info)
         request = replace(request, path=path or request.path)
     # Header formats do not know the status yet.
     finished = finalize_response(match, answer.headers, request=request, info=info, status=0)

@@ -15,7 +15,7 @@ from simulator.envoy.format_commands import Facts
 from simulator.envoy.format_time import span
 from simulator.envoy.grpc import UNKNOWN, status_of
 from simulator.envoy.match import HeaderMatcher, Subject
-from simulator.envoy.metadata_match import MetadataMatcher
+from simulator.envoy.metadata_match import ABSENT, MetadataMatcher
 from simulator.envoy.request_id import number
 
 
@@ -142,7 +142,7 @@ class Metadata:
     def passes(self, facts: Facts) -> bool:
         """Say whether the dynamic metadata are as asked."""
         subject = Subject(facts.request, 0, facts.info)
-        if self.matcher.find(subject) is None:
+        if self.matcher.find(subject) is ABSENT:
             return self.if_not_found
         return self.matcher.holds(subject)
 

@@ -14,6 +14,9 @@ from typing import Any
 from simulator.envoy.chain_match import Network
 from simulator.envoy.match import StringMatcher, Subject
 
+ABSENT = object()
+"""What stands for a value that is not there; it is no null."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueMatcher:
@@ -29,12 +32,12 @@ class ValueMatcher:
     """Of `or_match`; the one of `list_match`."""
 
     def matches(self, value: Any) -> bool:  # noqa: ANN401 - any JSON value
-        """Say whether a JSON value (None: absent or null) is as asked."""
+        """Say whether a JSON value, or what is `ABSENT`, is as asked."""
         match self.kind:
             case "null_match":
                 return value is None
             case "present_match":
-                return (value is not None) == self.flag
+                return (value is not ABSENT and value is not None) == self.flag
             case "bool_match":
                 return isinstance(value, bool) and value == self.flag
             case "string_match":
@@ -73,16 +76,16 @@ class MetadataMatcher:
         """Return why it does not hold, for a learner."""
         where = ".".join((self.filter, *self.path))
         found = self.find(subject)
-        shown = "absent" if found is None else repr(found)
+        shown = "absent" if found is ABSENT else repr(found)
         return f"the dynamic metadata {where} is {shown}, which is not as asked"
 
     def find(self, subject: Subject) -> Any:  # noqa: ANN401 - any JSON value
-        """Return what stands there; None where nothing does."""
+        """Return what stands there, or `ABSENT`."""
         value: Any = subject.info.metadata.get(self.filter)
         for step in self.path:
-            if not isinstance(value, Mapping):
-                return None
-            value = value.get(step)
+            if not isinstance(value, Mapping) or step not in value:
+                return ABSENT
+            value = value[step]
         return value
 
 

@@ -66,8 +66,13 @@ def normalized(rules: PathRules, path: str) -> Normalized:
     if rules.normalize:
         plain = _canonical(plain)
     if rules.merge_slashes and "//" in plain:
-        plain = _MANY_SLASHES.sub("/", plain)
+        plain = _merged(plain)
     return Normalized(f"{plain}{mark}{query}", redirect)
+
+
+def _merged(path: str) -> str:
+    """Return a path without empty segments; one of slashes alone keeps its first and its last."""
+    return "//" if not path.strip("/") else _MANY_SLASHES.sub("/", path)
 
 
 _ESCAPED_SLASH = re.compile(r"%(?:2f|5c)", re.IGNORECASE)
@@ -112,9 +117,8 @@ def _escaped(character: str) -> str:
 
 def without_trailing_dot(host: str) -> str:
     """Return a host without the dot at the end of its name."""
-    at = host.rfind(":")
-    name, port = (host, "") if at == -1 or host.endswith("]") else (host[:at], host[at:])
-    return f"{name[:-1]}{port}" if name.endswith(".") and len(name) > 1 else host
+    before, dot, after = host.rpartition(".")
+    return before + after if dot and before and (not after or after.startswith(":")) else host
 
 
 def without_port(host: str, port: int | None = None) -> str:

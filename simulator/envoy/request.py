@@ -11,6 +11,12 @@ from simulator.envoy.connection import Connection
 _ALPN = "envoy.network.application_protocols"
 
 
+class Hashable(str):
+    """A text in the filter state that a hash policy can use; a plain one it cannot."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """An HTTP request's head; header names are lower-case and may come several times."""

@@ -83,6 +83,8 @@ class RouteMatch:
 
     def override(self, name: str) -> PerFilter | None:
         """Return what the most specific level that speaks of a filter says about it."""
+        if self.tls_redirect:
+            return None
         for level in (self.weighted, self.route, self.virtual_host, self.table):
             if level is not None and name in level.per_filter:
                 return level.per_filter[name]
@@ -91,6 +93,8 @@ class RouteMatch:
     def overrides(self, name: str) -> list[PerFilter]:
         """Return what every level says about a filter, the most specific first."""
         levels = (self.weighted, self.route, self.virtual_host, self.table)
+        if self.tls_redirect:
+            return []
         return [
             level.per_filter[name]
             for level in levels
@@ -106,6 +110,11 @@ class NoRoute:
     """`virtual host` or `route`: where the search ended."""
     virtual_host: VirtualHost | None = None
     node: Node | None = None
+
+
+def unrouted(table: RouteTable | None, request: Request) -> NoRoute:
+    """Return what is known of a request that is refused before its route is looked for."""
+    return NoRoute(stage="route", virtual_host=virtual_host(table, request) if table else None)
 
 
 def find(
@@ -195,13 +204,9 @@ def _search(
 
 
 def port_start(host: str) -> int | None:
-    """Return where the port of a host begins (at its colon), if it has one."""
+    """Return where what stands for a port begins (at its colon); nobody asks for digits."""
     at = host.rfind(":")
-    if at == -1 or (host.endswith("]") or host.rfind("]") > at):
-        return None
-    if at + 1 == len(host) or not host[at + 1 :].isdigit():
-        return None
-    return at
+    return None if at == -1 or host.rfind("]") > at else at
 
 
 def virtual_host(table: RouteTable, request: Request) -> VirtualHost | None:

@@ -1,4 +1,4 @@
-"""Invented route tables and requests: both planes agree on every one of them."""
+"""Invented listeners and requests: both planes agree on every one of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.fidelity import cases
+from sandbox.fidelity import cases, simulated
 from sandbox.fidelity.cases import compare_cases, told
-from sandbox.fidelity.generate import Ask, batch
+from sandbox.fidelity.coverage import Coverage, named, places, without
+from sandbox.fidelity.generate import batch
+from sandbox.fidelity.generate.case import Ask, is_http
+from sandbox.fidelity.shrink import without_one
+from simulator.observe.explain import FieldRef, Node, Outcome
 
 
 def test_the_same_seed_makes_the_same_cases() -> None:
@@ -17,10 +21,16 @@ def test_the_same_seed_makes_the_same_cases() -> None:
     assert len({str(batch(seed, 0, 5)) for seed in range(20)}) == 20
 
 
+def test_some_listeners_are_about_requests_and_some_about_connections() -> None:
+    kinds = [is_http(batch(1, number, 1).listener) for number in range(20)]
+
+    assert 0 < kinds.count(False) < kinds.count(True)
+
+
 def test_a_smaller_value_lacks_one_part() -> None:
     value: dict[str, Any] = {"name": "n", "a": [1, {"b": 2}], "c": {"d": 3}}
 
-    smaller = list(cases._without_one(value))
+    smaller = list(without_one(value))
 
     assert {"name": "n", "c": {"d": 3}} in smaller
     assert {"name": "n", "a": [1, {}], "c": {"d": 3}} in smaller
@@ -31,34 +41,81 @@ def test_a_smaller_value_lacks_one_part() -> None:
     assert any(first != second for first, second in pairwise(sizes))
 
 
+LISTENER = {
+    "filter_chains": [
+        {"name": "a", "filter_chain_match": {"server_names": ["x"]}},
+        {"name": "b", "filter_chain_match": {"source_ports": [1]}},
+    ]
+}
+
+
+def test_every_field_that_is_set_has_a_place() -> None:
+    assert [(each.path, each.key) for each in places(LISTENER)][:3] == [
+        ("filter_chains", "Listener.filter_chains"),
+        ("filter_chains[0].name", "FilterChain.name"),
+        ("filter_chains[0].filter_chain_match", "FilterChain.filter_chain_match"),
+    ]
+
+
+def test_what_the_reasons_name_has_decided_with_all_that_it_belongs_to() -> None:
+    field = FieldRef("listeners", "l", "filter_chains[0].filter_chain_match")
+    node = Node(what="x", name="y", outcome=Outcome.NOTE, reason="z", field=field)
+
+    assert named(node) == {
+        "filter_chains",
+        "filter_chains[0]",
+        "filter_chains[0].filter_chain_match",
+    }
+
+
+def test_a_field_has_decided_where_without_it_the_outcome_is_another() -> None:
+    coverage = Coverage(enough=5)
+
+    def again(listener: dict[str, Any]) -> list[str]:
+        first = listener.get("filter_chains", [{}])[0].get("filter_chain_match", {})
+        return ["a" if "server_names" in first else "b", "b"]
+
+    coverage.add(LISTENER, again(LISTENER), [None, None], again)
+
+    covered = {each.field: (each.occurred, each.decided) for each in coverage.result()}
+    assert covered["FilterChainMatch.server_names"] == (2, 1)
+    assert covered["FilterChainMatch.source_ports"] == (2, 0)
+    # What never occurs is told, too.
+    assert covered["FilterChainMatch.destination_port"] == (0, 0)
+
+
+def test_what_is_left_out_leaves_the_rest() -> None:
+    assert without({"a": [{"b": 1, "c": 2}]}, ("a", 0, "b")) == {"a": [{"c": 2}]}
+
+
 @pytest.mark.envoy
 def test_both_planes_agree_on_every_invented_case() -> None:
-    found = compare_cases(960, 1)
+    found = compare_cases(720, 1)
 
     assert [told(each) for each in found.differences] == []
-    assert found.cases == found.agreed == 960
+    assert found.cases == found.agreed == 720
+    assert {each.message for each in found.features} >= {"Route", "RouteMatch", "RBAC"}
 
 
 @pytest.mark.envoy
 def test_a_difference_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    def other_status(ask: Ask) -> bool:
-        return ask.method == "HEAD"
+    play = simulated.play
 
-    simulated = cases._simulated
-
-    def wrong(proxy: Any, ask: Ask, seen: Any) -> Any:
-        found, node = simulated(proxy, ask, seen)
-        if other_status(ask):
+    def wrong(one: Any, fed: Any, number: int, ask: Any, *rest: Any, **more: Any) -> Any:
+        found, node = play(one, fed, number, ask, *rest, **more)
+        if isinstance(ask, Ask) and ask.method == "HEAD":
             object.__setattr__(found, "status", 418)
         return found, node
 
-    monkeypatch.setattr(cases, "_simulated", wrong)
+    monkeypatch.setattr(cases, "play", wrong)
 
     found = compare_cases(40, 1)
 
     assert not found.ok
     first = found.differences[0]
-    assert (first.field, first.simulated, first.ask.method) == ("status", 418, "HEAD")
-    # Neither the table nor the request's headers have anything to do with it.
-    assert first.ask.headers == ()
-    assert not first.table.get("virtual_hosts")
+    (ask,) = first.batch.asks
+    assert isinstance(ask, Ask)
+    assert (first.field, first.simulated, ask.method) == ("status", 418, "HEAD")
+    # Neither what the table says nor the request's headers have anything to do with it.
+    assert ask.headers == ()
+    assert "routes" not in str(first.batch.listener)

@@ -97,6 +97,7 @@ def router(message: Any, scope: Scope) -> RouterConfig:  # noqa: ANN401 - protob
     )
 
 
+_HASHABLE = "envoy.hashable_string"
 _CLUSTER_METADATA = re.compile(r"%METADATA\(CLUSTER:([^:%]+):([^:%]+)\)%")
 
 
@@ -117,6 +118,7 @@ def filter_state(message: Any, scope: Scope) -> FilterStateConfig:  # noqa: ANN4
                 text="" if found else text,
                 cluster_metadata=(found[1], found[2]) if found else None,
                 skip_if_empty=bool(one.skip_if_empty),
+                hashable=(one.factory_key or one.object_key) == _HASHABLE,
             )
         )
     return FilterStateConfig(values=tuple(values))

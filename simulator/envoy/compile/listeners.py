@@ -7,6 +7,7 @@ Leaves    the filter chain matcher API, UDP, PROXY protocol (docs/fidelity.md#li
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from simulator.envoy.chain_match import Candidate, ChainMatch
@@ -54,6 +55,7 @@ def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
     )
     if not message.HasField("filter_chain_matcher"):
         _refuse_twins(candidates, message.name, scope)
+        _refuse_overlaps(candidates, message.name, scope)
     default = None
     if message.HasField("default_filter_chain"):
         default = _chain(message.default_filter_chain, -1, scope.at("default_filter_chain"))
@@ -183,6 +185,33 @@ def _refuse_twins(candidates: tuple[Candidate[FilterChain], ...], name: str, sco
                 f"error adding listener '{name}': filter chain '{one.chain.name}' has the same "
                 f"matching rules defined as '{earlier.name}'"
             )
+
+
+def _refuse_overlaps(
+    candidates: tuple[Candidate[FilterChain], ...], name: str, scope: Scope
+) -> None:
+    """Refuse chains of which one way to match is the same, were it twice of one chain."""
+    seen: set[tuple[Any, ...]] = set()
+    for one in candidates:
+        match = one.match
+        ways = product(
+            (match.destination_port,),
+            match.prefix_ranges or (None,),
+            match.server_names or ("",),
+            (match.transport_protocol,),
+            match.application_protocols or ("",),
+            match.direct_source_prefix_ranges or (None,),
+            (match.source_type,),
+            match.source_prefix_ranges or (None,),
+            match.source_ports or (0,),
+        )
+        for way in ways:
+            if way in seen:
+                raise scope.at("filter_chains", one.chain.index).reject(
+                    f"error adding listener '{name}': multiple filter chains with overlapping "
+                    "matching rules are defined"
+                )
+            seen.add(way)
 
 
 def _chain(message: Any, index: int, scope: Scope) -> FilterChain:  # noqa: ANN401 - protobuf

@@ -80,10 +80,10 @@ def header_value_option(message: Any, scope: Scope) -> Add:  # noqa: ANN401 - pr
             raise scope.reject("Both append and append_action are set and it's not allowed")
         if not message.append.value:
             action = Append.OVERWRITE_IF_EXISTS_OR_ADD
-    value = header.value or header.raw_value.decode("latin-1")
     return Add(
         name=header.key.lower(),
-        value=format_string(value, scope.at("header").at("value")),
+        # `raw_value` is for other uses of the message; header changes do not look at it.
+        value=format_string(header.value, scope.at("header").at("value")),
         action=action,
         keep_empty=bool(message.keep_empty_value),
         field=scope.ref,

@@ -44,13 +44,15 @@ def decode(_: CorsConfig, passing: Passing) -> Answer | None:
         passing.note("cors", "refused", reason, policy.field, outcome=Outcome.REJECTED)
         if not preflight or policy.forward_not_matching is not False:
             return None
-        return Answer(status=200, details="cors_response", headers=_told(policy, request))
+        return Answer(
+            status=200, details="cors_response", headers=_told(policy, request), as_it_is=True
+        )
     passing.memory[passing.at] = policy, origin
     if not preflight:
         return None
     passing.note("cors", "preflight", f"the origin {origin} is allowed", policy.field)
     headers = (("access-control-allow-origin", origin), *_told(policy, request))
-    return Answer(status=200, details="cors_response", headers=headers)
+    return Answer(status=200, details="cors_response", headers=headers, as_it_is=True)
 
 
 def _policy(passing: Passing) -> CorsPolicy | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from simulator.envoy.filters.passing import Passing
+from simulator.envoy.request import Hashable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Value:
     cluster_metadata: tuple[str, str] | None = None
     """The text that stands there in the cluster's metadata, instead of `text`."""
     skip_if_empty: bool = False
+    hashable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,5 +41,5 @@ def decode(config: FilterStateConfig, passing: Passing) -> None:
             filter_, key = one.cluster_metadata
             text = str(passing.cluster_metadata.get(filter_, {}).get(key, ""))
         if text or not one.skip_if_empty:
-            state[one.key] = text
+            state[one.key] = Hashable(text) if one.hashable else text
     passing.info = replace(passing.info, filter_state=state)

@@ -13,13 +13,12 @@ from simulator.envoy.commands import Response
 from simulator.envoy.filters.fault_config import Fraction
 from simulator.envoy.filters.passing import Answer, Passing
 from simulator.envoy.filters.small_config import LocalRateLimitConfig
-from simulator.envoy.format_commands import Facts
 from simulator.envoy.header_map import with_headers
 from simulator.envoy.headers import mutate
 from simulator.envoy.token_bucket import TokenBucket
 from simulator.observe.explain import Outcome
 
-_RESOURCE_EXHAUSTED, _UNAVAILABLE = 8, 14
+_RESOURCE_EXHAUSTED = 8
 _SECOND_NS = 1_000_000_000
 
 
@@ -32,7 +31,7 @@ def decode(base: LocalRateLimitConfig, passing: Passing) -> Answer | None:
     passing.memory[passing.at] = config, bucket
     if bucket.take(passing.now):
         return None
-    facts = Facts(request=passing.request, info=passing.info, status=config.status)
+    facts = passing.facts()
     enforced = _hit(config.enforced, "local rate limit enforced", passing)
     reason = f"the bucket of {config.bucket.max_tokens} tokens is empty"
     outcome = Outcome.REJECTED if enforced else Outcome.NOTE
@@ -46,8 +45,8 @@ def decode(base: LocalRateLimitConfig, passing: Passing) -> Answer | None:
         body="local_rate_limited",
         details="local_rate_limited",
         flag="RL",
-        headers=mutate(config.response_headers, (), facts),
-        grpc_status=_RESOURCE_EXHAUSTED if config.resource_exhausted else _UNAVAILABLE,
+        change=lambda headers: mutate(config.response_headers, headers, facts),
+        grpc_status=_RESOURCE_EXHAUSTED if config.resource_exhausted else None,
     )
 
 

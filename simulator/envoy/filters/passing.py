@@ -13,12 +13,16 @@ from typing import Any, TypeAlias
 from simulator.envoy.commands import Response
 from simulator.envoy.draws import Draws, Forced
 from simulator.envoy.filters.lasting import Lasting
+from simulator.envoy.format_commands import Facts
 from simulator.envoy.header_map import Headers
+from simulator.envoy.local_reply import reply
 from simulator.envoy.reasons import Reasons
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.route import NoRoute, RouteMatch
 from simulator.envoy.upstream import Upstream
 from simulator.observe.explain import FieldRef, Node, Outcome
+
+Change: TypeAlias = Callable[[Headers], Headers] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,16 @@ class Answer:
     headers: Headers = ()
     grpc_status: int | None = None
     """For a gRPC client, where it is not the one that follows from `status`."""
+    change: Change = None
+    """What the filter makes of the answer's headers, after the route."""
+    as_it_is: bool = False
+    """Whether neither the route nor the client's being one of gRPC changes it."""
+
+    def response(self, request: Request) -> Response:
+        """Return the answer, before the route or the filter changes its headers."""
+        if self.as_it_is:
+            return Response(status=self.status, headers=self.headers)
+        return reply(request, self.status, self.body, self.headers, self.grpc_status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +107,19 @@ class Passing:
     def cluster(self) -> str | None:
         """Return the cluster that the request is to be sent to, as far as it is known."""
         return self.match.cluster if isinstance(self.match, RouteMatch) else None
+
+    def facts(self, response: Response | None = None) -> Facts:
+        """Return what format strings of filters may speak of."""
+        match = self.match
+        return Facts(
+            request=self.request,
+            info=self.info,
+            route_name=match.route.name if isinstance(match, RouteMatch) else "",
+            cluster=self.cluster or "",
+            response_headers=response.headers if response is not None else (),
+            # There is no status yet where there is no response.
+            status=response.status if response is not None else 0,
+        )
 
     @property
     def cluster_metadata(self) -> Mapping[str, Any]:

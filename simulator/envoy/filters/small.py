@@ -77,7 +77,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]
 def mutate_request(base: HeaderMutationConfig, passing: Passing) -> None:
     """Change a request's headers, as all levels say."""
     request = passing.request
-    facts = Facts(request=request, info=passing.info)
+    facts = passing.facts()
     for level in _levels(base, passing):
         headers = _changed(level.request, request.headers, facts)
         request = with_headers(request, headers)
@@ -89,12 +89,7 @@ def mutate_response(base: HeaderMutationConfig, passing: Passing, response: Resp
     """Change a response's headers, as all levels say."""
     headers = response.headers
     for level in _levels(base, passing):
-        facts = Facts(
-            request=passing.request,
-            info=passing.info,
-            response_headers=headers,
-            status=response.status,
-        )
+        facts = passing.facts(replace(response, headers=headers))
         headers = _changed(level.response, headers, facts)
     return replace(response, headers=headers)
 

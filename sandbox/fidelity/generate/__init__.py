@@ -1,0 +1,27 @@
+"""Invent listeners and requests that are hard to get right.
+
+What a listener holds overlaps on purpose; the requests are made of its pieces, so that
+conditions are met, or missed by a little. The same seed gives the same cases.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from sandbox.fidelity.generate.asks import ask
+from sandbox.fidelity.generate.case import Batch
+from sandbox.fidelity.generate.chains import chains, dial
+from sandbox.fidelity.generate.connection import manager
+
+_ONE_IN = 10
+"""So many listeners have one that is about its filter chains alone."""
+
+
+def batch(seed: int, number: int, asks: int) -> Batch:
+    """Return the listener of a number, and so many requests to it."""
+    chance = Random(f"{seed}/{number}")
+    if number % _ONE_IN == _ONE_IN - 1:
+        listener = chains(chance)
+        return Batch(listener, tuple(dial(chance, listener) for _ in range(asks)))
+    listener = manager(chance)
+    return Batch(listener, tuple(ask(chance, listener) for _ in range(asks)))
