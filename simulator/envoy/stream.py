@@ -226,7 +226,198 @@ class Stream:
             for one in self._chain.access_logs:
                 yield one, facts
         for one in of_listener:
-            if verdict.as_it_is:
+            end = End(
+                log_type="NotSet",
+                started_ns=self._started_ns,
+                ended_ns=now,
+                wall_ns=self._lasting.epoch_ns,
+                filter_chain=self._chain.filter_chain,
+                termination=self.details if self._refused else "",
+            )
+            yield one, of_connection(self._connection, end)
+
+    def facts(self, now: int) -> Facts:
+        """Return what an access log may speak of, and what is counted."""
+        match, response = self._match, self._response
+        sent = self._router.sent_request if self._router is not None else None
+        return Facts(
+            request=sent or self.request,
+            response_headers=response.headers if response is not None else (),
+            info=self._info,
+            route_name=match.route.name if isinstance(match, RouteMatch) else "",
+            cluster=self._upstream.cluster.name if self._upstream else "",
+            status=response.status if response is not None else None,
+            end=self._end(now),
+        )
+
+    def _end(self, now: int) -> End:
+        match, upstream, response = self._match, self._upstream, self._response
+        routed = match if isinstance(match, RouteMatch) else None
+        virtual = virtual_cluster(routed, self.request) if routed else None
+        rest = "other" if routed and routed.virtual_host.virtual_clusters else ""
+        end = End(
+            log_type="DownstreamEnd",
+            started_ns=self._started_ns,
+            ended_ns=now,
+            wall_ns=self._lasting.epoch_ns,
+            protocol="HTTP/1.1",
+            flags=tuple(self.flags),
+            details=self.details,
+            cluster=upstream.cluster if upstream else None,
+            received_bytes=len(self._request.body.encode()),
+            sent_bytes=len(response.body.encode()) if response is not None else 0,
+            filter_chain=self._chain.filter_chain,
+            virtual_host=routed.virtual_host.name if routed else "",
+            virtual_cluster=virtual,
+            counted_as=virtual or rest,
+            routed=self._routed_at_all,
+            redirected=bool(routed and routed.route.action is Action.REDIRECT),
+        )
+        return self._router.told(end) if self._router is not None else end
+
+    @property
+    def node(self) -> Node | None:
+        """Return why all this happened; absent unless asked for."""
+        if self._reasons is None:
+            return None
+        request = self.request
+        summary = f"{self._status or 'no status'} {self.details}".strip()
+        return self._reasons.tree(f"{request.method} {request.authority}{request.path}", summary)
+
+    def answer(
+        self, status: int, body: str, flag: str, details: str, headers: Headers = ()
+    ) -> Finish:
+        """End with an answer of the proxy's own."""
+        self.flag(flag)
+        return self._finish_local(reply(self.request, status, body, headers), details)
+
+    def forward(self, response: Response) -> Finish:
+        """End with an endpoint's response."""
+        assert isinstance(self._match, RouteMatch), "there is a route, or no response"
+        headers = self._finalized(self._match, response.status, response.headers)
+        answer = Response(status=response.status, headers=headers, body=response.body)
+        return self._finish(answer, VIA_UPSTREAM)
+
+    def flag(self, flag: str) -> None:
+        """Set a response flag."""
+        if flag and flag not in self.flags:
+            self.flags.append(flag)
+
+    @property
+    def routed(self) -> Router:
+        """Return what sends the request upstream."""
+        assert self._router is not None, "only a routed request is sent"
+        return self._router
+
+    def twin(self, draws: Draws) -> Stream:
+        """Return a stream that is about to make the first attempt that this one has made."""
+        passing = self._passing
+        assert passing is not None, "it has made an attempt"
+        twin, passing = copy(self), passing.twin(draws)
+        router = self.routed.twin(passing, twin)
+        twin.flags = passing.flags
+        twin._draws, twin._passing, twin._router = draws, passing, router  # noqa: SLF001 - its own class
+        return twin
+
+    def dispatch(self, now: int, upstream: Upstream, host: Host | None) -> Command:
+        """Make the first attempt of a twin, at a host that was chosen for it."""
+        self._begin_again(now)
+        if host is not None:
+            self.routed.choice.note(host)
+        return self._reach(self.routed.dispatch(now, upstream, host))
+
+    def attempt(self, now: int) -> Command:
+        """Make the first attempt of a twin."""
+        self._begin_again(now)
+        return self._reach(self.routed.attempt(now))
+
+    def adopt(self, begun_ns: int, sending: UpstreamRequest, request: Request | None) -> None:
+        """Take over, as a twin, a first attempt that is under way; without a request, it waits."""
+        self._begin_again(begun_ns)
+        self.routed.adopt(sending, request)
+        self.state = State.QUEUED if request is None else State.AWAITING
+
+    def _begin_again(self, now: int) -> None:
+        self._started_ns = now
+        self.routed.begin(now)
+
+    def _begin(self, now: int) -> Command:
+        given = self._match
+        if given is not None:
+            return self._pass(now, self._request, lambda _request, _info: given)
+        refusal = authorize(self._chain.network_filters, self._connection)
+        if refusal is not None:
+            self._refused = True
+            if self._reasons is not None:
+                self._reasons.add(refusal.node)
+            return self._finish(None, refusal.details)
+        prepared = prepare(self._chain, self._request, self._connection)
+        if isinstance(prepared, Refused):
+            return self._refuse(prepared)
+        self._request = prepared
+        table = self._chain.route_table(self._routes)
+        if table is None:
+            return self.answer(404, "", "NR", "route_configuration_not_found")
+        draws, connection, internal = self._draws, self._connection, table.internal_only_headers
+        admitted = admit(self._chain, prepared, connection, draws, internal)
+        self._info = StreamInfo(
+            source_address=admitted.client,
+            connection=connection,
+            trace_forced=admitted.trace_forced,
+            start_ns=self._lasting.epoch_ns + now,
+        )
+        cluster, explain = self._forced.cluster, self._reasons is not None
+        find = partial(route_of, table, random=draws.stream, cluster=cluster, explain=explain)
+        return self._pass(now, admitted.request, find)
+
+    def _pass(self, now: int, request: Request, find: Find) -> Command:
+        """Send a request through the filters, on the route that `find` finds."""
+        self._match = find(request, self._info)
+        self.lifetime, request = lifetime(self._chain, self._match, request)
+        self._passing = self._passage(request, self._match, find)
+        if isinstance(self._match, RouteMatch):
+            self._upstream = self._upstreams.get(self._match.cluster or "")
+        if self._reasons is not None:
+            self._reasons.add(self._match.node)
+        return self._filter(now)
+
+    def _passage(self, request: Request, match: RouteMatch | NoRoute, find: Find) -> Passing:
+        return Passing(
+            request=request,
+            info=self._info,
+            match=match,
+            find=find,
+            draws=self._draws,
+            lasting=self._lasting,
+            forced=self._forced,
+            flags=self.flags,
+            reasons=self._reasons,
+            field=self._chain.field,
+            upstreams=self._upstreams,
+        )
+
+    def _filter(self, now: int) -> Command:
+        """Pass the filters from where the stream stands to the router."""
+        passing = self._passing
+        assert passing is not None, "a started stream is among its filters"
+        passing.now = now
+        verdict = filter_chain.decode(self._chain.filters, passing)
+        self._info = passing.info
+        if passing.match is not self._match:
+            self._match = passing.match
+            self._upstream = self._upstreams.get(passing.cluster or "")
+        if verdict is None:
+            return self._route(now, passing)
+        if isinstance(verdict, Hold):
+            return Wait(until_ns=verdict.until_ns)
+        if isinstance(verdict, Ask):
+            call = ask(now, verdict, self._upstreams, self._draws)
+            if call is not None:
+                return call
+            passing.answer = None
+            return self._filter(now)
+        self.flag(verdict.flag)
+        if verdict.as_it_is:
             return self._finish(verdict.response(self.request), verdict.details)
         return self._finish_local(verdict.response(self.request), verdict.details, verdict.change)
 
