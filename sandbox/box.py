@@ -89,7 +89,7 @@ class Sandbox:
         *,
         driver: Driver | None = None,
         seconds: float = 3600.0,
-        start_timeout_s: float = 30.0,
+        start_timeout_s: float = 60.0,
         name: str = "",
         detached: bool = False,
     ) -> Sandbox:
