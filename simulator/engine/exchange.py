@@ -264,6 +264,8 @@ class Passage:
         elif isinstance(command, Finish):
             self._finish(command)
         elif isinstance(command, Wait):
+            if command.anew:
+                self._begin_anew()
             agenda = self.node.world.agenda
             if self.sent_ns >= 0:
                 self._start_route_timer(self.sent_ns)
@@ -315,6 +317,13 @@ class Passage:
         if self.stream.full is None:
             node.ways[id(attempt)] = way
         return way
+
+    def _begin_anew(self) -> None:
+        for timer in (self._route_timer, self._life_timer):
+            if timer is not None:
+                timer.cancel()
+        self._route_timer = self._life_timer = None
+        self._start_lifetime()
 
     def _start_lifetime(self) -> None:
         """Have the stream end in time, unless it is over already."""

@@ -75,6 +75,8 @@ class Wait:
     """Call `resume` at `until_ns`: a fault's delay, or the back-off before a retry."""
 
     until_ns: int
+    anew: bool = False
+    """Whether the stream begins anew: the timers of the route and the stream do, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from simulator.envoy.cluster import Cluster, Endpoint, Health, Thresholds
 from simulator.envoy.hash_policy import Hashed
 from simulator.envoy.lifetime import Lifetime
 from simulator.envoy.pool import Limit, Overflow
+from simulator.envoy.request import Request
 from simulator.envoy.retry import No, Yes
 from simulator.envoy.timeout import Timeouts
 from simulator.envoy.upstream import Upstream
@@ -26,13 +27,13 @@ class Reasons:
     def __init__(self) -> None:
         self._nodes: list[Node] = []
 
-    def tree(self, name: str, summary: str) -> Node:
-        """Return all that was told so far as one node."""
+    def tree(self, request: Request, status: int | None, details: str) -> Node:
+        """Return all that was told so far of a request as one node."""
         return Node(
             what="stream",
-            name=name,
+            name=f"{request.method} {request.authority}{request.path}",
             outcome=Outcome.NOTE,
-            reason=summary,
+            reason=f"{status or 'no status'} {details}".strip(),
             children=tuple(self._nodes),
         )
 

@@ -103,6 +103,24 @@ class HashPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InternalRedirect:
+    """RouteAction.internal_redirect_policy."""
+
+    field: FieldRef
+    codes: frozenset[int]
+    max_redirects: int
+    cross_scheme: bool
+    copied: tuple[str, ...]
+    """Headers of the response that the next request takes over, lower-case."""
+    allowed_routes: frozenset[str] | None
+    """The names of the only routes that it may lead to; None: any."""
+    new_routes: bool
+    """Whether it may not lead from one route to another for the second time."""
+    safe_scheme: bool
+    """Whether it may not lead from plain text to TLS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamDuration:
     """RouteAction.MaxStreamDuration."""
 
@@ -142,6 +160,7 @@ class RouteEntry:
     max_grpc_timeout_ns: int | None = None
     """Where given, gRPC clients' deadlines count, up to this; 0: without limit."""
     grpc_timeout_offset_ns: int | None = None
+    internal_redirect: InternalRedirect | None = None
     retry_policy: RetryPolicy | None = None
     """Its own, or else its virtual host's or its table's."""
     path_rewrite: PathRewrite = NO_PATH_REWRITE

@@ -5,7 +5,7 @@ which event may come when; it is also who is answered (`Downstream`).
 
 Models    envoy.extensions.filters.http.router.v3.Router, RouteAction
 Follows   envoy/source/common/router/{router.cc,upstream_request.cc}
-Leaves    hedging, internal redirects, resets of a response that has begun
+Leaves    hedging, resets of a response that has begun
           (docs/fidelity.md#router)
 """
 
@@ -52,6 +52,10 @@ class Downstream(Protocol):
 
     def forward(self, response: Response) -> Finish:
         """End with an endpoint's response."""
+        ...
+
+    def redirect(self, now: int, response: Response) -> Command | None:
+        """Begin anew where a response leads to, if the proxy is to follow it."""
         ...
 
     def flag(self, flag: str) -> None:
@@ -223,7 +227,7 @@ class Router:
             else None,
             f"the response {response.status}",
         )
-        return again or self._forward(now, response)
+        return again or self._downstream.redirect(now, response) or self._forward(now, response)
 
     def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command:
         """Take the end of an attempt without a response; the transport may say why."""

@@ -6,7 +6,10 @@ Follows   envoy/source/common/http/conn_manager_impl.cc (refreshCachedRoute)
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+from simulator.envoy.draws import Forced
+from simulator.envoy.filters.passing import Find
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.route import NoRoute, RouteMatch, RouteTable, find
 
@@ -28,3 +31,8 @@ def route_of(
         if cluster == entry.name:
             return replace(match, cluster=cluster, weighted=entry)
     return match
+
+
+def finder(table: RouteTable, random: int, forced: Forced, *, explain: bool) -> Find:
+    """Return how the route of a stream's request is found, now and again."""
+    return partial(route_of, table, random=random, cluster=forced.cluster, explain=explain)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 from simulator.envoy.access_log import AccessLog, Record
@@ -31,6 +30,7 @@ from simulator.envoy.format_commands import End, Facts
 from simulator.envoy.header_map import Headers
 from simulator.envoy.headers import finalize_response, respond, virtual_cluster
 from simulator.envoy.http import HttpChain
+from simulator.envoy.internal_redirect import Redirects
 from simulator.envoy.lifetime import FOREVER, lifetime
 from simulator.envoy.local_reply import reply
 from simulator.envoy.network_filters import authorize
@@ -40,7 +40,7 @@ from simulator.envoy.reasons import Reasons
 from simulator.envoy.request import PLAIN, Request, StreamInfo
 from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable, unrouted
 from simulator.envoy.router import Router
-from simulator.envoy.routing import route_of
+from simulator.envoy.routing import finder
 from simulator.envoy.states import REACHED, TRANSITIONS, Event, State, UnexpectedEventError
 from simulator.envoy.upstream import Upstream
 from simulator.envoy.upstream_request import UpstreamRequest
@@ -93,6 +93,7 @@ class Stream:
         self._router: Router | None = None
         self._status: int | None = None
         self._response: Response | None = None
+        self._redirects = Redirects()
         self.lifetime = FOREVER
         """How long it may last from its start, which tells it; then `on_expiry`."""
         self._started_ns, self._refused, self._routed_at_all = 0, False, False
@@ -119,10 +120,7 @@ class Stream:
 
     @property
     def timeout_ns(self) -> int:
-        """Return the route's time-out, known with the first `Attempt` and counted from it.
-
-        0: none.
-        """
+        """Return the route's time-out from the first `Attempt` on, which tells it; 0: none."""
         return self._router.timeout_ns if self._router is not None else 0
 
     def start(self, now: int) -> Command:
@@ -203,8 +201,7 @@ class Stream:
         """Return what the access log would say, so far."""
         match, router = self._match, self._router
         routed = match if isinstance(match, RouteMatch) else None
-        sending = router.sending if router is not None else None
-        sent = router.sent_request if router is not None else None
+        sending, sent = (router.sending, router.sent_request) if router else (None, None)
         return Record(
             route=(routed.route.name or None) if routed else None,
             virtual_host=match.virtual_host.name if match and match.virtual_host else None,
@@ -226,15 +223,9 @@ class Stream:
             for one in self._chain.access_logs:
                 yield one, facts
         for one in of_listener:
-            end = End(
-                log_type="NotSet",
-                started_ns=self._started_ns,
-                ended_ns=now,
-                wall_ns=self._lasting.epoch_ns,
-                filter_chain=self._chain.filter_chain,
-                termination=self.details if self._refused else "",
-            )
-            yield one, of_connection(self._connection, end)
+            times = self._started_ns, now, self._lasting.epoch_ns
+            why = self.details if self._refused else ""
+            yield one, of_connection(self._connection, times, self._chain.filter_chain, why)
 
     def facts(self, now: int) -> Facts:
         """Return what an access log may speak of, and what is counted."""
@@ -280,9 +271,7 @@ class Stream:
         """Return why all this happened; absent unless asked for."""
         if self._reasons is None:
             return None
-        request = self.request
-        summary = f"{self._status or 'no status'} {self.details}".strip()
-        return self._reasons.tree(f"{request.method} {request.authority}{request.path}", summary)
+        return self._reasons.tree(self.request, self._status, self.details)
 
     def answer(
         self, status: int, body: str, flag: str, details: str, headers: Headers = ()
@@ -293,10 +282,22 @@ class Stream:
 
     def forward(self, response: Response) -> Finish:
         """End with an endpoint's response."""
-        assert isinstance(self._match, RouteMatch), "there is a route, or no response"
-        headers = self._finalized(self._match, response.status, response.headers)
+        headers = self._finalized(self.routed.match, response.status, response.headers)
         answer = Response(status=response.status, headers=headers, body=response.body)
         return self._finish(answer, VIA_UPSTREAM)
+
+    def redirect(self, now: int, response: Response) -> Wait | None:
+        """Begin anew where a response leads to, if the proxy is to follow it."""
+        router = self.routed
+        request = self._redirects.follow(router.passing, router.match, response)
+        if request is None:
+            self._match = router.passing.match
+            return None
+        self._lasting.faults.leave(router.passing)
+        router.release()
+        self.flags, self._router = [], None
+        self._enter(request, router.passing.find)
+        return Wait(until_ns=now, anew=True)
 
     def flag(self, flag: str) -> None:
         """Set a response flag."""
@@ -344,7 +345,8 @@ class Stream:
     def _begin(self, now: int) -> Command:
         given = self._match
         if given is not None:
-            return self._pass(now, self._request, lambda _request, _info: given)
+            self._enter(self._request, lambda _request, _info: given)
+            return self._filter(now)
         refusal = authorize(self._chain.network_filters, self._connection)
         if refusal is not None:
             self._refused = True
@@ -366,12 +368,12 @@ class Stream:
             trace_forced=admitted.trace_forced,
             start_ns=self._lasting.epoch_ns + now,
         )
-        cluster, explain = self._forced.cluster, self._reasons is not None
-        find = partial(route_of, table, random=draws.stream, cluster=cluster, explain=explain)
-        return self._pass(now, admitted.request, find)
+        find = finder(table, draws.stream, self._forced, explain=self._reasons is not None)
+        self._enter(admitted.request, find)
+        return self._filter(now)
 
-    def _pass(self, now: int, request: Request, find: Find) -> Command:
-        """Send a request through the filters, on the route that `find` finds."""
+    def _enter(self, request: Request, find: Find) -> None:
+        """Set a request before the filters, on the route that `find` finds."""
         self._match = find(request, self._info)
         self.lifetime, request = lifetime(self._chain, self._match, request)
         self._passing = self._passage(request, self._match, find)
@@ -379,7 +381,6 @@ class Stream:
             self._upstream = self._upstreams.get(self._match.cluster or "")
         if self._reasons is not None:
             self._reasons.add(self._match.node)
-        return self._filter(now)
 
     def _passage(self, request: Request, match: RouteMatch | NoRoute, find: Find) -> Passing:
         return Passing(
@@ -493,8 +494,6 @@ class Stream:
 
     def _reach(self, command: Reached) -> Reached:
         """Note where a command leaves the stream."""
-        if isinstance(command, Wait) and self._router is None:
-            self.state = State.DELAYED
-        else:
-            self.state = REACHED[type(command)]
+        held = isinstance(command, Wait) and self._router is None
+        self.state = State.DELAYED if held else REACHED[type(command)]
         return command

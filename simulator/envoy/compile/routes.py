@@ -2,7 +2,7 @@
 
 Models    envoy.config.route.v3.{RouteConfiguration, VirtualHost, Route}
 Follows   envoy/source/common/router/config_impl.cc
-Leaves    internal redirects, cluster specifier plug-ins, VHDS, rate limit descriptors
+Leaves    cluster specifier plug-ins, VHDS, rate limit descriptors
           (docs/fidelity.md#route-options)
 """
 
@@ -29,6 +29,7 @@ from simulator.envoy.compile.filters import per_filter
 from simulator.envoy.compile.match_tree import match_tree
 from simulator.envoy.compile.matchers import conditions, header_matcher, path_matcher
 from simulator.envoy.compile.mutations import mutations
+from simulator.envoy.compile.redirects import internal_redirect
 from simulator.envoy.compile.retries import retry_policy
 from simulator.envoy.match import PathKind
 from simulator.envoy.match_tree import Tree
@@ -57,7 +58,7 @@ _ACTION = """cluster cluster_header weighted_clusters cluster_not_found_response
     auto_host_rewrite host_rewrite_header host_rewrite_path_regex host_rewrite
     append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies priority
     hash_policy max_stream_duration max_grpc_timeout grpc_timeout_offset
-    early_data_policy"""
+    early_data_policy internal_redirect_policy"""
 _HOST = """name domains routes matcher require_tls virtual_clusters request_headers_to_add
     request_headers_to_remove response_headers_to_add response_headers_to_remove
     typed_per_filter_config include_request_attempt_count include_attempt_count_in_response
@@ -287,16 +288,9 @@ def _route(message: Any, index: int, above: _Inherited, scope: Scope) -> RouteEn
     return RouteEntry(**common)
 
 
-def _refuse_copies(policy: Any, scope: Scope) -> None:  # noqa: ANN401 - protobuf
-    for name in policy.response_headers_to_copy:
-        if name.startswith(":") or name.lower() == "host":
-            raise scope.reject(":-prefixed headers or Hosts may not be specified here.")
-
-
 def _forward(route: Any, template: str, above: _Inherited, scope: Scope) -> dict[str, Any]:  # noqa: ANN401
     action = route.route
     scope.only(action, _ACTION)
-    _refuse_copies(action.internal_redirect_policy, scope.at("internal_redirect_policy"))
     timeout = optional_ns(action, "timeout")
     out: dict[str, Any] = {
         "cluster_not_found_status": not_found_status(action),
@@ -317,6 +311,9 @@ def _forward(route: Any, template: str, above: _Inherited, scope: Scope) -> dict
         "priority": "HIGH" if action.priority else "DEFAULT",
         "retry_policy": above.retry_policy,
     }
+    if action.HasField("internal_redirect_policy"):
+        policy = scope.at("internal_redirect_policy")
+        out["internal_redirect"] = internal_redirect(action.internal_redirect_policy, policy)
     if action.HasField("retry_policy"):
         out["retry_policy"] = retry_policy(action.retry_policy, scope.at("retry_policy"))
     which = action.WhichOneof("cluster_specifier")

@@ -121,6 +121,8 @@ def play(stream: Stream, backend: Backend, service: Service | None = None) -> Pl
     while not isinstance(command, Finish):
         assert command is not None, "every event has led somewhere"
         if isinstance(command, Wait):
+            if command.anew:
+                deadline = 0
             waits.append((command.until_ns - now) // MS)
             ends, end = _end(stream, deadline)
             if ends < command.until_ns:
@@ -167,7 +169,7 @@ def _outcome(
     if step in _RESETS:
         return now, stream.on_reset(now, _RESETS[step])
     status, *extra = step.split("+")
-    headers = tuple((each.split(":")[0], each.split(":")[1]) for each in extra)
+    headers = tuple((name, value) for name, _, value in (each.partition(":") for each in extra))
     return now, stream.on_response(now, Response(status=int(status), headers=headers, body="ok"))
 
 

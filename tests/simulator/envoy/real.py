@@ -125,7 +125,7 @@ def script_step(
 def step_headers(step: str) -> tuple[int, list[tuple[str, str]]]:
     """Return the status and the headers that a step answers with."""
     status, *extra = step.split("+")
-    return int(status), [(each.split(":")[0], each.split(":")[1]) for each in extra]
+    return int(status), [(name, value) for name, _, value in (e.partition(":") for e in extra)]
 
 
 def encode(step: str) -> bytes:
