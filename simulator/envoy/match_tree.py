@@ -4,63 +4,27 @@ A tree is asked for the first action whose conditions hold; what has no match le
 `otherwise`, where there is one. A map is looked up by one input: as it is, or by its
 longest prefix first.
 
-Models    xds.type.matcher.v3.Matcher
+Models    xds.type.matcher.v3.{Matcher, IPMatcher, CelMatcher},
+          envoy.extensions.matching.input_matchers.ip.v3.Ip
 Follows   envoy/source/common/matcher/{list_matcher,map_matcher,exact_map_matcher,
-          prefix_map_matcher,field_matcher}.h
-Leaves    custom matchers and inputs other than headers and query parameters
-          (docs/fidelity.md#match-trees)
+          prefix_map_matcher,field_matcher}.h,
+          source/extensions/common/matcher/ip_range_matcher.h
+Leaves    server names and what else a custom matcher may be (docs/fidelity.md#match-trees)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Generic, Protocol, TypeVar
 
-from simulator.envoy.match import StringMatcher, Subject
+from simulator.envoy.chain_match import Network
+from simulator.envoy.match import Subject
+from simulator.envoy.match_input import Input
 
 Action = TypeVar("Action")
 Made = TypeVar("Made", covariant=True)
-
-
-class Input(Protocol):
-    """What a condition looks at."""
-
-    def value(self, subject: Subject) -> str | None:
-        """Return it; `None` if the request has none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderInput:
-    """envoy.type.matcher.v3.HttpRequestHeaderMatchInput: a header's lines, joined."""
-
-    name: str
-
-    def value(self, subject: Subject) -> str | None:
-        """Return it; `None` if the request has none."""
-        values = subject.request.values(self.name)
-        return ",".join(values) if values else None
-
-
-@dataclass(frozen=True, slots=True)
-class QueryInput:
-    """envoy.type.matcher.v3.HttpRequestQueryParamMatchInput."""
-
-    name: str
-
-    def value(self, subject: Subject) -> str | None:
-        """Return it; `None` if the request has none."""
-        return subject.query.get(self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class NoInput:
-    """An input that is not modelled: it never has a value."""
-
-    def value(self, subject: Subject) -> str | None:  # noqa: ARG002 - as the others
-        """Return nothing."""
-        return None
 
 
 class Predicate(Protocol):
@@ -71,12 +35,35 @@ class Predicate(Protocol):
         ...
 
 
+class Text(Protocol):
+    """What a value is compared with."""
+
+    def matches(self, value: str) -> bool:
+        """Say whether it is as asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """envoy.extensions.matching.input_matchers.ip.v3.Ip: an address in one of several ranges."""
+
+    networks: tuple[Network, ...]
+
+    def matches(self, value: str) -> bool:
+        """Say whether a value is such an address."""
+        try:
+            address = ip_address(value)
+        except ValueError:
+            return False
+        return any(address in one for one in self.networks)
+
+
 @dataclass(frozen=True, slots=True)
 class Single:
     """An input whose value is as asked; without a value it is not."""
 
     input: Input
-    text: StringMatcher | None
+    text: Text | None
     """Absent where it is not modelled: then it never holds."""
 
     def holds(self, subject: Subject) -> bool:
@@ -182,4 +169,34 @@ class MapTree(Generic[Action]):
                 found = tree.find(subject) if tree is not None else None
                 if found is not None:
                     return found
+        return self.otherwise.find(subject) if self.otherwise is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Range(Generic[Action]):
+    """One range of a tree of addresses."""
+
+    network: Network
+    exclusive: bool
+    """Whether it counts only as the narrowest range that an address is in."""
+    leads: Tree[Action]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeTree(Generic[Action]):
+    """xds.type.matcher.v3.IPMatcher: the narrowest range of an address first."""
+
+    input: Input
+    ranges: tuple[Range[Action], ...]
+    """The longest prefix first."""
+    otherwise: Tree[Action] | None
+
+    def find(self, subject: Subject) -> Action | None:
+        """Return the action for a request; `None` if nothing matches."""
+        value = self.input.value(subject)
+        holding = [one for one in self.ranges if Ranges((one.network,)).matches(value or "")]
+        for at, one in enumerate(holding):
+            found = one.leads.find(subject) if not at or not one.exclusive else None
+            if found is not None:
+                return found
         return self.otherwise.find(subject) if self.otherwise is not None else None

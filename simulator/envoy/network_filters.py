@@ -105,9 +105,9 @@ def authorize(filters: Iterable[NetworkFilter], connection: Connection | None) -
             source = connection.source_ip if connection is not None else ""
             info = StreamInfo(connection=connection, source_address=source)
             subject = Subject(BYTES, 0, info)
-            policy = one.rules.find(subject)
-            if not one.rules.allows(policy):
-                return Refusal(node=reason(one.rules, policy, subject), details=details(policy))
+            judged = one.rules.judge(subject)
+            if not judged.allowed:
+                return Refusal(node=reason(one.rules, judged, subject), details=details(judged))
     return None
 
 

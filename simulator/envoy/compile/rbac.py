@@ -1,6 +1,6 @@
 """Compile RBAC rules, for the HTTP filter and the network filter.
 
-Models    envoy.config.rbac.v3.{RBAC, Policy, Permission, Principal}
+Models    envoy.config.rbac.v3.{RBAC, Action, Policy, Permission, Principal}
 Follows   envoy/source/extensions/filters/common/rbac/{matchers,utility}.cc
 """
 
@@ -13,6 +13,7 @@ from simulator.envoy import cel
 from simulator.envoy.cel_parse import BadExpressionError, UnmodelledError
 from simulator.envoy.compile.expressions import expression
 from simulator.envoy.compile.fields import networks
+from simulator.envoy.compile.match_tree import COMMON, match_tree
 from simulator.envoy.compile.matchers import (
     filter_state_matcher,
     header_matcher,
@@ -20,7 +21,14 @@ from simulator.envoy.compile.matchers import (
     template_matcher,
 )
 from simulator.envoy.compile.strings import string_matcher
-from simulator.envoy.filters.rbac_config import Action, Policy, RbacConfig, Rules
+from simulator.envoy.filters.rbac_config import (
+    Action,
+    Decision,
+    Policy,
+    RbacConfig,
+    Rules,
+    TreeRules,
+)
 from simulator.envoy.filters.rbac_rules import (
     Address,
     All,
@@ -35,11 +43,25 @@ from simulator.envoy.filters.rbac_rules import (
     Side,
     UrlPath,
 )
+from simulator.envoy.match_input import CONNECTION_INPUTS
 from simulator.envoy.rejected import Scope
 
 _ACTIONS = (Action.ALLOW, Action.DENY, Action.LOG)
-_HTTP = "rules shadow_rules rules_stat_prefix shadow_rules_stat_prefix track_per_rule_stats"
-_NETWORK = "rules shadow_rules stat_prefix shadow_rules_stat_prefix enforcement_type"
+_HTTP = """rules shadow_rules matcher shadow_matcher rules_stat_prefix shadow_rules_stat_prefix
+    track_per_rule_stats"""
+_NETWORK = """rules shadow_rules matcher shadow_matcher stat_prefix shadow_rules_stat_prefix
+    enforcement_type"""
+_INPUTS = frozenset(f"{COMMON}{kind}" for kind in CONNECTION_INPUTS)
+_NETWORK_INPUTS = _INPUTS | {
+    f"{COMMON}network.v3.FilterStateInput",
+    f"{COMMON}network.v3.NetworkNamespaceInput",
+}
+_HTTP_INPUTS = _INPUTS | {
+    "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+    f"{COMMON}network.v3.DynamicMetadataInput",
+    "xds.type.matcher.v3.HttpAttributesCelMatchInput",
+}
+"""What the tree of a filter may look at."""
 
 
 def rbac(message: Any, scope: Scope) -> RbacConfig:  # noqa: ANN401 - protobuf
@@ -50,8 +72,9 @@ def rbac(message: Any, scope: Scope) -> RbacConfig:  # noqa: ANN401 - protobuf
         raise scope.reject("Found header rule, not supported by RBAC network filter")
     return RbacConfig(
         field=scope.ref,
-        rules=_rules(message, "rules", scope),
-        shadow_rules=_rules(message, "shadow_rules", scope),
+        rules=_tree(message, "matcher", scope) or _rules(message, "rules", scope),
+        shadow_rules=_tree(message, "shadow_matcher", scope)
+        or _rules(message, "shadow_rules", scope),
         stat_prefix=message.rules_stat_prefix if http else message.stat_prefix,
         shadow_stat_prefix=message.shadow_rules_stat_prefix,
     )
@@ -78,6 +101,31 @@ def rbac_per_route(message: Any, scope: Scope) -> RbacConfig:  # noqa: ANN401 - 
     if not message.HasField("rbac"):
         return RbacConfig(field=scope.ref)
     return rbac(message.rbac, scope.at("rbac"))
+
+
+def _tree(message: Any, name: str, scope: Scope) -> TreeRules | None:  # noqa: ANN401 - protobuf
+    """Compile a tree of conditions; rules beside one mean nothing."""
+    if not message.HasField(name):
+        return None
+    http = "rules_stat_prefix" in type(message).DESCRIPTOR.fields_by_name
+    told = "RBAC HTTP filter cannot match on" if http else "RBAC network filter cannot match"
+    logs: list[bool] = []
+
+    def decision(action: Any, inner: Scope) -> Decision:  # noqa: ANN401 - protobuf
+        if not action.name:
+            raise inner.reject(
+                "ActionValidationError.Name: value length must be at least 1 characters"
+            )
+        logs.append(_ACTIONS[action.action] is Action.LOG)
+        return Decision(name=action.name, action=_ACTIONS[action.action], field=inner.ref)
+
+    def refusal(kind: str) -> str | None:
+        known = kind in (_HTTP_INPUTS if http else _NETWORK_INPUTS)
+        return None if known else f"{told} 'type.googleapis.com/{kind}'"
+
+    inner = scope.at(name)
+    tree = match_tree(getattr(message, name), inner, decision, refusal)
+    return TreeRules(tree=tree, logs=any(logs), field=inner.ref)
 
 
 def _rules(message: Any, name: str, scope: Scope) -> Rules | None:  # noqa: ANN401 - protobuf

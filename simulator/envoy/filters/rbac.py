@@ -3,7 +3,7 @@
 Models    envoy.extensions.filters.{http,network}.rbac.v3.RBAC
 Follows   envoy/source/extensions/filters/http/rbac/rbac_filter.cc,
           source/extensions/filters/common/rbac/{engine_impl,utility}.cc
-Leaves    matchers (docs/fidelity.md#rbac)
+Leaves    extensions (docs/fidelity.md#rbac)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from simulator.envoy.filters.passing import Answer, Passing
-from simulator.envoy.filters.rbac_config import TYPE, Action, Policy, RbacConfig, Rules
+from simulator.envoy.filters.rbac_config import TYPE, Judgement, RbacConfig, Rules, TreeRules
 from simulator.envoy.match import Subject
 from simulator.observe.explain import Node, Outcome
 
@@ -27,68 +27,46 @@ def decode(base: RbacConfig, passing: Passing) -> Answer | None:
     rules = config.rules
     if rules is None:
         return None
-    policy = rules.find(subject)
-    if rules.action is Action.LOG:
-        passing.set_metadata("envoy.common", {"access_log_hint": policy is not None})
-    allowed = rules.allows(policy)
+    judged = rules.judge(subject)
+    if judged.log_hint is not None:
+        passing.set_metadata("envoy.common", {"access_log_hint": judged.log_hint})
     if passing.reasons is not None:
-        passing.reasons.add(reason(rules, policy, subject))
-    if allowed:
+        passing.reasons.add(reason(rules, judged, subject))
+    if judged.allowed:
         return None
-    return Answer(status=403, body=BODY, details=details(policy))
+    return Answer(status=403, body=BODY, details=details(judged))
 
 
-def details(policy: Policy | None) -> str:
+def details(judged: Judgement) -> str:
     """Return the response code details of a refusal."""
-    name = re.sub(r"\s", "_", policy.name) if policy is not None else "none"
+    name = re.sub(r"\s", "_", judged.name) if judged.name is not None else "none"
     return f"rbac_access_denied_matched_policy[{name}]"
 
 
 def _judge_in_the_shadow(
-    config: RbacConfig, rules: Rules, subject: Subject, passing: Passing
+    config: RbacConfig, rules: Rules | TreeRules, subject: Subject, passing: Passing
 ) -> None:
-    policy = rules.find(subject)
+    judged = rules.judge(subject)
     prefix = config.shadow_stat_prefix
-    result = {f"{prefix}shadow_engine_result": "allowed" if rules.allows(policy) else "denied"}
-    if policy is not None:
-        result[f"{prefix}shadow_effective_policy_id"] = policy.name
+    result = {f"{prefix}shadow_engine_result": "allowed" if judged.allowed else "denied"}
+    if judged.name is not None:
+        result[f"{prefix}shadow_effective_policy_id"] = judged.name
     passing.set_metadata(TYPE, result)
     if passing.reasons is not None:
-        passing.reasons.add(reason(rules, policy, subject, shadow=True))
+        passing.reasons.add(reason(rules, judged, subject, shadow=True))
 
 
-def reason(rules: Rules, policy: Policy | None, subject: Subject, *, shadow: bool = False) -> Node:
+def reason(
+    rules: Rules | TreeRules, judged: Judgement, subject: Subject, *, shadow: bool = False
+) -> Node:
     """Return why the rules let something pass or not."""
-    allowed = rules.allows(policy)
-    if policy is not None:
-        told = f"a policy of action {rules.action.value} holds"
-    elif rules.policies:
-        told = f"no policy of action {rules.action.value} holds"
-    else:
-        told = f"there is no policy of action {rules.action.value}"
-    end = "it may pass" if allowed else "it is refused"
+    end = "it may pass" if judged.allowed else "it is refused"
+    condition = ", if these rules were enforced" if shadow else ""
     return Node(
         what="shadow rbac" if shadow else "rbac",
-        name=policy.name if policy is not None else "none",
-        outcome=Outcome.NOTE if allowed or shadow else Outcome.REJECTED,
-        reason=f"{told}: {end}{', if these rules were enforced' if shadow else ''}",
-        field=policy.field if policy is not None else rules.field,
-        children=tuple(_policies(rules, policy, subject)),
+        name=judged.name if judged.name is not None else "none",
+        outcome=Outcome.NOTE if judged.allowed or shadow else Outcome.REJECTED,
+        reason=f"{rules.told(judged)}: {end}{condition}",
+        field=judged.field,
+        children=rules.nodes(judged, subject),
     )
-
-
-def _policies(rules: Rules, found: Policy | None, subject: Subject) -> list[Node]:
-    nodes = []
-    for one in rules.policies:
-        nodes.append(
-            Node(
-                what="policy",
-                name=one.name,
-                outcome=Outcome.CHOSEN if one is found else Outcome.REJECTED,
-                reason="its permissions and principals hold" if one is found else one.why(subject),
-                field=one.field,
-            )
-        )
-        if one is found:
-            break
-    return nodes

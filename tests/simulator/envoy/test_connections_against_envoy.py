@@ -39,6 +39,29 @@ def before(kind: str, **config: Any) -> dict[str, Any]:
     return {"name": "before", "typed_config": {"@type": NETWORK + kind, **config}}
 
 
+def tree(kind: str, value: str, action: str) -> dict[str, Any]:
+    """Return rules that look at one input of the connection."""
+    source = {
+        "@type": f"type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.{kind}"
+    }
+    decision = {
+        "@type": "type.googleapis.com/envoy.config.rbac.v3.Action",
+        "name": "found",
+        "action": action,
+    }
+    entry = {
+        "predicate": {
+            "single_predicate": {
+                "input": {"name": "input", "typed_config": source},
+                "value_match": {"exact": value},
+            }
+        },
+        "on_match": {"action": {"name": "action", "typed_config": decision}},
+    }
+    matcher = {"matcher_list": {"matchers": [entry]}}
+    return before("rbac.v3.RBAC", stat_prefix="r", matcher=matcher)
+
+
 def rbac(action: str, *principals: dict[str, Any], **permission: Any) -> dict[str, Any]:
     policy = {"permissions": [permission or {"any": True}], "principals": list(principals)}
     policies = {"p": policy} if principals else {}
@@ -98,6 +121,15 @@ CASES = [
     Case("allowed-then-denied", (rbac("ALLOW", ANYONE), rbac("DENY", ANYONE))),
     Case("limit", (limit(2),), connections=4),
     Case("rate", (rate(2),), connections=4),
+    *(
+        Case(f"tree-{name}", (tree("DestinationIPInput", value, action),))
+        for name, value, action in [
+            ("allowed", "127.0.0.1", "ALLOW"),
+            ("denied", "127.0.0.1", "DENY"),
+            ("logged", "127.0.0.1", "LOG"),
+            ("that-leads-nowhere", "127.0.0.2", "ALLOW"),
+        ]
+    ),
     Case("rate-then-denied", (rate(1), rbac("DENY", ANYONE)), connections=2),
     Case("limit-then-rate", (limit(2), rate(1)), connections=3),
     Case("too-many-for-the-cluster", proxy={"cluster": "few"}, connections=4),
