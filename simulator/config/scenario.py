@@ -199,6 +199,15 @@ class Network(Record):
     """One way, between pods."""
 
 
+class DnsRecord(Record):
+    """What a name resolves to."""
+
+    addresses: tuple[str, ...] = ()
+    """IP addresses, or other names such as a Service's."""
+    ttl: Duration = 30_000_000_000
+    """How long that holds for who has asked."""
+
+
 class Istiod(Record):
     """How the control plane is set up; the defaults are istiod's own."""
 
@@ -224,6 +233,8 @@ class ScenarioFile(Record):
     """By `DEPLOYMENT` (namespace default) or `DEPLOYMENT.NAMESPACE`."""
     clients: tuple[Client, ...] = ()
     network: Network = Network()
+    dns: dict[str, DnsRecord] = Field(default={})
+    """What names resolve to for proxies, besides the mesh's own Services."""
     istiod: Istiod = Istiod()
     events: tuple[Event, ...] = ()
     """What happens to the mesh while the clients load it; in any order."""

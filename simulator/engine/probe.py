@@ -118,14 +118,14 @@ def _tls(crossing: Crossing, record: Record) -> Tls | None:
         return None
     if crossing.secured is None:
         return Tls()
-    ip = record.endpoint.rpartition(":")[0]
+    ip = record.endpoint.rpartition(":")[0].strip("[]")
     server = crossing.node.world.identity_of(ip)
     return tls_of(spiffe(crossing.secured.certificate), server)
 
 
 def upstream(mesh: Mesh, address: str) -> Upstream:
     """Return whose address it is."""
-    ip = address.rpartition(":")[0]
+    ip = address.rpartition(":")[0].strip("[]")
     for pod in mesh.pods:
         if pod.ip == ip:
             return Upstream(

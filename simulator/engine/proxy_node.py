@@ -9,12 +9,14 @@ from simulator.engine.draws import ProxyChance
 from simulator.engine.entrance import Entrance, Way
 from simulator.engine.exchange import Passage
 from simulator.engine.health import Checks
+from simulator.engine.lookups import Lookups
 from simulator.engine.opening import Opening
 from simulator.envoy.cluster import Endpoint
 from simulator.envoy.commands import Attempt
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
 from simulator.envoy.course import Running
+from simulator.envoy.dns import Answer
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.proxy import Proxy
 from simulator.envoy.stream import Stream
@@ -32,12 +34,12 @@ class ProxyNode:
     """One pod's proxy in a world."""
 
     __slots__ = ("_accepted", "_entered", "_entrances", "_settling", "certificate", "chance",
-                 "checks", "pod", "proxy", "queued", "ways", "world")  # fmt: skip
+                 "checks", "lookups", "pod", "proxy", "queued", "ways", "world")  # fmt: skip
 
     def __init__(self, world: World, pod: Pod, config: Config, seed: int) -> None:
         self.world = world
         self.pod = pod
-        self.proxy = Proxy(config, pod.ref, address=pod.ip, connecting=True)
+        self.proxy = Proxy(config, pod.ref, address=pod.ip, connecting=True, resolve=self._resolve)
         self.chance = ProxyChance(seed, f"proxy {pod.ref}")
         self.queued: dict[Running | Stream, Passage] = {}
         """Requests that wait for a connection."""
@@ -46,6 +48,7 @@ class ProxyNode:
         """What it shows, whatever the secret is called."""
         self._accepted: dict[Connection, Accepted | Miss] = {}
         self.checks = Checks(self)
+        self.lookups = Lookups(self)
         self._entrances: dict[Connection, Entrance] = {}
         self._entered: dict[int, tuple[Connection, Entrance]] = {}
         self.ways: dict[int, Way] = {}
@@ -79,8 +82,13 @@ class ProxyNode:
         self.proxy.update(config, self.world.agenda.now)
         self._accepted.clear()
         self.close()
-        self.checks.begin()
+        self.begin()
         self.settle()
+
+    def begin(self) -> None:
+        """Begin what goes on for ever: checks of endpoints, and of names."""
+        self.lookups.begin()
+        self.checks.begin()
 
     def close(self) -> None:
         """Forget where connections ended, and the ways of attempts."""
@@ -146,6 +154,9 @@ class ProxyNode:
                 turn = turns.popleft()
                 self.queued.pop(turn.waiter).turn(turn.outcome)
         self._settling = False
+
+    def _resolve(self, name: str) -> Answer:
+        return self.world.resolve(self.pod, name)
 
     def is_own(self, address: str) -> bool:
         """Say whether an address is the pod's, as its inbound clusters name it."""

@@ -134,7 +134,7 @@ def _look_up(mesh: Mesh, client: Pod, host: str, port: int) -> list[Place] | Non
     """Return what DNS tells a pod of a host; `None` if it does not know the name."""
     if _is_address(host):
         return [(host, port)]
-    for name in (host, f"{host}.{client.namespace}{_DOMAIN}", f"{host}{_DOMAIN}", f"{host}.{_TOP}"):
+    for name in searched(client.namespace, host):
         service = mesh.services.get(name)
         if service is not None and service.external_name:
             return _look_up(mesh, client, service.external_name, port)
@@ -145,6 +145,11 @@ def _look_up(mesh: Mesh, client: Pod, host: str, port: int) -> list[Place] | Non
     if "." not in host or host.endswith(f".{_TOP}"):
         return None
     return [(_SOMEWHERE, port)]
+
+
+def searched(namespace: str, host: str) -> tuple[str, ...]:
+    """Return the names that a pod's resolver tries for a host."""
+    return host, f"{host}.{namespace}{_DOMAIN}", f"{host}{_DOMAIN}", f"{host}.{_TOP}"
 
 
 def _addresses(service: Service) -> list[str]:

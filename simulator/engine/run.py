@@ -44,7 +44,10 @@ class _Labels:
     def __init__(self, recorded: list[str], mesh: Mesh) -> None:
         self._numbers = Names()
         by_name = {pod.ref: pod for pod in mesh.pods} | {pod.ip: pod for pod in mesh.pods}
-        pods = [by_name.get(name) or by_name.get(name.rpartition(":")[0]) for name in recorded]
+        ips = [name.rpartition(":")[0].strip("[]") for name in recorded]
+        pods = [
+            by_name.get(name) or by_name.get(ip) for name, ip in zip(recorded, ips, strict=True)
+        ]
         self.workloads = self._column([pod.deployment if pod else None for pod in pods])
         self.versions = self._column(
             [(pod.version or pod.deployment) if pod else None for pod in pods]

@@ -17,6 +17,7 @@ from simulator.engine.draws import Sampler, integers, sampler
 from simulator.engine.entrance import Entrance, Way
 from simulator.engine.exchange import Passage, Trace
 from simulator.engine.kernel import Agenda
+from simulator.engine.nameserver import look_up
 from simulator.engine.network import PLAIN_ANSWER, Delivery, Failure, Receiver, Sender
 from simulator.engine.opening import PLAIN, Opening
 from simulator.engine.port import Silence, misunderstood
@@ -27,6 +28,7 @@ from simulator.engine.workload import Replica, Work
 from simulator.envoy.commands import Reset
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
+from simulator.envoy.dns import Answer
 from simulator.envoy.listener import Accepted, Miss
 from simulator.envoy.request import Request
 from simulator.envoy.tls import spiffe
@@ -93,6 +95,7 @@ class World(Surroundings):
         self._nodes: dict[str, ProxyNode] = {}
         self._replicas: dict[str, Replica] = {}
         self._targets: dict[tuple[str, str, str | None], Target] = {}
+        self._records = file.dns
         self._latency = file.network.latency
         self._links: dict[str, Link] = {}
         self._under_way = 0
@@ -148,6 +151,12 @@ class World(Surroundings):
         if found is None:
             found = self._targets[key] = resolve(self.mesh, client, url, via)
         return found
+
+    def resolve(self, client: Pod, name: str) -> Answer:
+        """Return what DNS tells a pod's proxy of a name."""
+        # A workload on its own may go by its name (simulator.engine.standalone).
+        own = name in self._pods
+        return Answer(addresses=(name,)) if own else look_up(self.mesh, self._records, client, name)
 
     def send(
         self,
@@ -293,7 +302,7 @@ class World(Surroundings):
         if found is None:
             config = self._configuration(pod)
             found = self._nodes[pod.ref] = ProxyNode(self, pod, config, self._seed)
-            found.checks.begin()
+            found.begin()
         return found
 
     def _enter(

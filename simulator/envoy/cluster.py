@@ -52,6 +52,28 @@ class Policy(StrEnum):
     CLUSTER_PROVIDED = "CLUSTER_PROVIDED"
 
 
+class LookupFamily(StrEnum):
+    """Which addresses of a name count."""
+
+    AUTO = "AUTO"
+    V4_ONLY = "V4_ONLY"
+    V6_ONLY = "V6_ONLY"
+    V4_PREFERRED = "V4_PREFERRED"
+    ALL = "ALL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """How the names of a DNS cluster are asked for."""
+
+    family: LookupFamily = LookupFamily.AUTO
+    refresh_ns: int = 5_000_000_000
+    respect_ttl: bool = False
+    """Whether an answer holds as long as it says, in place of `refresh_ns`."""
+    jitter_ns: int = 0
+    """Up to how much later it is asked again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One host of a cluster."""
@@ -77,8 +99,9 @@ class Endpoint:
 
     @property
     def key(self) -> str:
-        """Return `ip:port`."""
-        return f"{self.address}:{self.port}"
+        """Return `ip:port`, as `[ip]:port` for IPv6."""
+        address = self.address
+        return f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +215,8 @@ class Cluster:
     lb_policy: Policy = Policy.ROUND_ROBIN
     endpoints: tuple[Endpoint, ...] = ()
     """In the order of the assignment."""
+    lookup: Lookup = Lookup()
+    """Of the names among them, where the type is one of DNS."""
     members: tuple[str, ...] = ()
     """The clusters that an AGGREGATE is made of, the preferred one first."""
     endpoints_kind: str = "clusters"

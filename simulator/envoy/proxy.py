@@ -14,6 +14,7 @@ from simulator.envoy.cluster import Cluster
 from simulator.envoy.commands import Copy
 from simulator.envoy.compile import Config
 from simulator.envoy.connection import Connection
+from simulator.envoy.dns import Resolve
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
 from simulator.envoy.filters.lasting import EPOCH_NS, Lasting
 from simulator.envoy.filters.router_config import RouterConfig
@@ -40,8 +41,12 @@ class Proxy:
         epoch_ns: int = EPOCH_NS,
         address: str = "",
         connecting: bool = False,
+        resolve: Resolve | None = None,
     ) -> None:
-        """`connecting`: whoever drives it makes its connections; else they are there at once."""
+        """`connecting`: whoever drives it makes its connections; else they are there at once.
+
+        `resolve` tells what names resolve to; without it, a name is a host of its own.
+        """
         self.name = name
         """`POD.NAMESPACE`"""
         self.address = address
@@ -56,6 +61,7 @@ class Proxy:
         self._lasting = Lasting(epoch_ns, address)
         self.copies = self._lasting.copies
         """Requests to be sent by a stream of `copy`; to be emptied after each event."""
+        self._resolve = resolve
         self._connections = Connections()
         self._home: Home | None = None
         self.update(config)
@@ -72,7 +78,7 @@ class Proxy:
             del self.upstreams[name]
         for name, cluster in config.clusters.items():
             known = self.upstreams.get(name)
-            if known is None or not _same_cluster(known.cluster, cluster):
+            if known is None or not _same_cluster(known.configured, cluster):
                 self.upstreams[name] = Upstream(
                     cluster,
                     self.turns,
@@ -80,6 +86,7 @@ class Proxy:
                     home=self._home,
                     upstreams=self.upstreams,
                     connects=self.connects,
+                    resolve=self._resolve,
                 )
             elif known.cluster is not cluster:
                 known.update(cluster, now)

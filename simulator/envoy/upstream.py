@@ -19,6 +19,7 @@ from simulator.envoy.balance import Balancer, Context, Home, Host, Pick, SubsetB
 from simulator.envoy.cluster import Cluster, Discovery, Endpoint, Health, Policy
 from simulator.envoy.commands import Response
 from simulator.envoy.connection import Connection
+from simulator.envoy.dns import Names, Resolve
 from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import first
 from simulator.envoy.health import IMMEDIATE_FAILURE, Checker
@@ -35,7 +36,7 @@ class Upstream:
 
     __slots__ = (
         "_connects", "_due_ns", "_high", "_home", "_pools", "_refreshed_ns", "_turns", "_usual",
-        "balancer", "cluster", "health", "hosts", "outliers", "used",
+        "balancer", "cluster", "configured", "health", "hosts", "names", "outliers", "used",
     )  # fmt: skip
 
     def __init__(
@@ -47,14 +48,19 @@ class Upstream:
         home: Home | None = None,
         upstreams: Mapping[str, Upstream] | None = None,
         connects: deque[Connect] | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
         """`turns` is told whose waiting for a connection has ended.
 
         `home` and `upstreams` are the proxy's. `connects` is told which connections are to be
-        made; without it, they are there at once.
+        made; without it, they are there at once. `resolve` is asked for the names of a DNS
+        cluster; without it, each name is a host.
         """
         self._home = home
-        self.cluster = cluster
+        self.cluster = self.configured = cluster
+        self.names: Names | None = None
+        if resolve is not None and cluster.type in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS):
+            self.names = Names(cluster, resolve)
         self._turns: deque[Turn[Any]] = deque() if turns is None else turns
         self._connects = connects
         self._pools: dict[tuple[Host, str], Pool[Any]] = {}
@@ -93,6 +99,8 @@ class Upstream:
 
     def update(self, cluster: Cluster, now: int = 0) -> None:
         """Take the cluster as it is now; hosts that stay keep their state."""
+        if self.names is not None:
+            cluster = replace(cluster, endpoints=self.names.endpoints())
         hosts: dict[str, Host] = {}
         for endpoint in cluster.endpoints:
             host = self.hosts.get(endpoint.key) or Host(endpoint, now)
@@ -111,6 +119,13 @@ class Upstream:
             self.health.update(hosts.values())
         # Who comes or goes is known at once, with all that was held back.
         self._rebalance(now)
+
+    def look_up(self, name: str, draws: Draws, now: int) -> int:
+        """Ask for one of its names again; return how long until the next time."""
+        assert self.names is not None, "only names are looked up"
+        if self.names.ask(name):
+            self.update(self.cluster, now)
+        return self.names.wait_ns(name, draws)
 
     def _keep(self, cluster: Cluster, hosts: dict[str, Host]) -> Cluster:
         """Return the cluster with the hosts that go, but whose health checks pass."""

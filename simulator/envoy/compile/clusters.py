@@ -17,6 +17,8 @@ from simulator.envoy.cluster import (
     UPDATE_MERGE_WINDOW_NS,
     Cluster,
     Discovery,
+    Lookup,
+    LookupFamily,
     OutlierDetection,
     Policy,
     Thresholds,
@@ -31,6 +33,7 @@ from simulator.envoy.rejected import Scope
 from simulator.envoy_api import name_of, unpack
 
 _AGGREGATE = "/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
+_DNS = "/envoy.extensions.clusters.dns.v3.DnsCluster"
 
 
 def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # noqa: ANN401
@@ -55,6 +58,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
         source_address=message.upstream_bind_config.source_address.address,
         type=kind,
         endpoints=tuple(endpoints(source, scope.at(where) if where else scope)),
+        lookup=_lookup(message),
         members=_members(message),
         endpoints_kind="endpoints" if kind is Discovery.EDS else "clusters",
         endpoints_resource=source.cluster_name if kind is Discovery.EDS else message.name,
@@ -94,11 +98,35 @@ def _type(message: Any) -> Discovery:  # noqa: ANN401 - protobuf
         known = {"DNS": Discovery.STRICT_DNS, "EDS": Discovery.EDS}
         if _aggregate(message) is not None:
             return Discovery.AGGREGATE
+        config = _dns(message)
+        if config is not None and config.all_addresses_in_single_endpoint:
+            return Discovery.LOGICAL_DNS
         return known.get(name) or (
             Discovery(name) if name in Discovery.__members__ else Discovery.STATIC
         )
     return Discovery(
         message.DESCRIPTOR.enum_types_by_name["DiscoveryType"].values[message.type].name
+    )
+
+
+def _dns(message: Any) -> Any | None:  # noqa: ANN401 - protobuf
+    """Return the configuration of the DNS extension; `None` for any other kind."""
+    packed = message.cluster_type.typed_config
+    return unpack(packed) if packed.type_url.endswith(_DNS) else None
+
+
+def _lookup(message: Any) -> Lookup:  # noqa: ANN401 - protobuf
+    """Compile how names are asked for, of the extension or of the cluster's own fields."""
+    own = _dns(message)
+    config = message if own is None else own
+    family = config.DESCRIPTOR.fields_by_name["dns_lookup_family"].enum_type
+    name = family.values_by_number[config.dns_lookup_family].name
+    refresh_ns = optional_ns(config, "dns_refresh_rate")
+    return Lookup(
+        family=LookupFamily.AUTO if name == "UNSPECIFIED" else LookupFamily(name),
+        refresh_ns=Lookup().refresh_ns if refresh_ns is None else refresh_ns,
+        respect_ttl=bool(config.respect_dns_ttl),
+        jitter_ns=optional_ns(config, "dns_jitter") or 0,
     )
 
 

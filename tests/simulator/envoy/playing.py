@@ -19,6 +19,7 @@ from simulator.envoy.commands import (
 )
 from simulator.envoy.compile import compile as compile_resources
 from simulator.envoy.connection import Connection
+from simulator.envoy.dns import Resolve
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced, Listed
 from simulator.envoy.filters.lasting import EPOCH_NS
 from simulator.envoy.listener import Accepted
@@ -70,10 +71,11 @@ def proxy(
     epoch_ns: int = EPOCH_NS,
     address: str = "",
     connecting: bool = False,
+    resolve: Resolve | None = None,
 ) -> Proxy:
     """Return a proxy of one listener, from Envoy's JSON form.
 
-    `connecting`: whoever drives it makes its connections.
+    `connecting`: whoever drives it makes its connections. `resolve` tells of names.
     """
     resources = Resources(
         listeners=(parse(listener, "envoy.config.listener.v3.Listener"),),
@@ -85,6 +87,7 @@ def proxy(
         epoch_ns=epoch_ns,
         address=address,
         connecting=connecting,
+        resolve=resolve,
     )
 
 

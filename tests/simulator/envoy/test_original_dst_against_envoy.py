@@ -97,7 +97,7 @@ def test_a_header_names_the_host(world: World, case: Case) -> None:
     ("value", "want"),
     [
         pytest.param("10.0.0.7:80", "10.0.0.7:80", id="an-address"),
-        pytest.param("[::1]:80", "::1:80", id="another-kind"),
+        pytest.param("[::1]:80", "[::1]:80", id="another-kind"),
         pytest.param("pages.example:80", "10.0.0.1:8080", id="a-name"),
         pytest.param("10.0.0.7", "10.0.0.1:8080", id="no-port"),
         pytest.param("10.0.0.7:65536", "10.0.0.1:8080", id="a-port-too-high"),
