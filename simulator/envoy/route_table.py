@@ -16,6 +16,7 @@ from simulator.diagnostics import Diagnostic
 from simulator.envoy.match import Condition, HeaderMatcher, PathKind, PathMatcher
 from simulator.envoy.match_tree import Tree
 from simulator.envoy.mutation import NO_MUTATIONS, Mutations
+from simulator.envoy.rate_limit import RateLimit
 from simulator.envoy.retry_policy import RetryPolicy
 from simulator.envoy.rewrite import (
     NO_HOST_REWRITE,
@@ -173,6 +174,8 @@ class RouteEntry:
     """Subset selection: `envoy.lb` keys and values that endpoints must have."""
     priority: str = "DEFAULT"
     decorator: str = ""
+    rate_limits: tuple[RateLimit, ...] = ()
+    include_vh_rate_limits: bool = False
     per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
     """Compiled `typed_per_filter_config` by filter name."""
 
@@ -210,6 +213,7 @@ class VirtualHost:
     response_headers: Mutations = NO_MUTATIONS
     include_request_attempt_count: bool = False
     include_attempt_count_in_response: bool = False
+    rate_limits: tuple[RateLimit, ...] = ()
     per_filter: Mapping[str, PerFilter] = dataclasses.field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ from simulator.envoy.compile.ext_authz import ext_authz, ext_authz_per_route
 from simulator.envoy.compile.fields import fraction, nanoseconds
 from simulator.envoy.compile.jwt import jwt, jwt_per_route
 from simulator.envoy.compile.matchers import header_matcher
+from simulator.envoy.compile.rate_limits import ratelimit, ratelimit_per_route
 from simulator.envoy.compile.rbac import rbac, rbac_per_route
 from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
 from simulator.envoy.filters.filter_state import FilterStateConfig, Value
@@ -145,6 +146,8 @@ _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
     "envoy.extensions.filters.http.fault.v3.HTTPFault": fault,
     "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication": jwt,
     "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig": jwt_per_route,
+    "envoy.extensions.filters.http.ratelimit.v3.RateLimit": ratelimit,
+    "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute": ratelimit_per_route,
     "envoy.extensions.filters.http.rbac.v3.RBAC": rbac,
     "envoy.extensions.filters.http.rbac.v3.RBACPerRoute": rbac_per_route,
     "envoy.extensions.filters.http.router.v3.Router": router,

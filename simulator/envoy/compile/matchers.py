@@ -78,7 +78,8 @@ def _deprecated(message: Any, which: str, scope: Scope) -> StringMatcher:  # noq
     return StringMatcher(kind, value)
 
 
-def _query(message: Any, scope: Scope) -> QueryMatcher:  # noqa: ANN401 - protobuf
+def query_matcher(message: Any, scope: Scope) -> QueryMatcher:  # noqa: ANN401 - protobuf
+    """Compile an envoy.config.route.v3.QueryParameterMatcher."""
     if not message.name:
         raise scope.reject(
             "QueryParameterMatcherValidationError.Name: value length must be at least 1 characters"
@@ -155,7 +156,8 @@ def conditions(message: Any, scope: Scope) -> tuple[Condition, ...]:  # noqa: AN
         found.append(GrpcMatcher(field=scope.at("grpc").path))
     found += (header_matcher(m, scope.at("headers", i)) for i, m in enumerate(message.headers))
     found += (
-        _query(m, scope.at("query_parameters", i)) for i, m in enumerate(message.query_parameters)
+        query_matcher(m, scope.at("query_parameters", i))
+        for i, m in enumerate(message.query_parameters)
     )
     found += (_cookie(m, scope.at("cookies", i)) for i, m in enumerate(message.cookies))
     if message.HasField("tls_context"):

@@ -2,7 +2,7 @@
 
 Models    envoy.config.route.v3.{RouteConfiguration, VirtualHost, Route}
 Follows   envoy/source/common/router/config_impl.cc
-Leaves    cluster specifier plug-ins, VHDS, rate limit descriptors
+Leaves    cluster specifier plug-ins, VHDS
           (docs/fidelity.md#route-options)
 """
 
@@ -29,6 +29,7 @@ from simulator.envoy.compile.filters import per_filter
 from simulator.envoy.compile.match_tree import match_tree
 from simulator.envoy.compile.matchers import conditions, header_matcher, path_matcher
 from simulator.envoy.compile.mutations import mutations
+from simulator.envoy.compile.rate_limits import rate_limits
 from simulator.envoy.compile.redirects import internal_redirect
 from simulator.envoy.compile.retries import retry_policy
 from simulator.envoy.match import PathKind
@@ -58,12 +59,12 @@ _ACTION = """cluster cluster_header weighted_clusters cluster_not_found_response
     auto_host_rewrite host_rewrite_header host_rewrite_path_regex host_rewrite
     append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies priority
     hash_policy max_stream_duration max_grpc_timeout grpc_timeout_offset
-    early_data_policy internal_redirect_policy"""
+    early_data_policy rate_limits include_vh_rate_limits internal_redirect_policy"""
 _HOST = """name domains routes matcher require_tls virtual_clusters request_headers_to_add
     request_headers_to_remove response_headers_to_add response_headers_to_remove
     typed_per_filter_config include_request_attempt_count include_attempt_count_in_response
     retry_policy per_request_buffer_limit_bytes request_mirror_policies metadata
-    request_body_buffer_limit"""
+    request_body_buffer_limit rate_limits"""
 _TABLE = """name virtual_hosts internal_only_headers response_headers_to_add
     response_headers_to_remove request_headers_to_add request_headers_to_remove
     most_specific_header_mutations_wins validate_clusters max_direct_response_body_size_bytes
@@ -217,6 +218,7 @@ def _virtual_host(message: Any, index: int, above: _Inherited, scope: Scope) -> 
         response_headers=mutations(message, "response", scope),
         include_request_attempt_count=bool(message.include_request_attempt_count),
         include_attempt_count_in_response=bool(message.include_attempt_count_in_response),
+        rate_limits=rate_limits(message, scope),
         per_filter=per_filter(message.typed_per_filter_config, scope),
     )
 
@@ -310,6 +312,8 @@ def _forward(route: Any, template: str, above: _Inherited, scope: Scope) -> dict
         "metadata_match": metadata_match(action),
         "priority": "HIGH" if action.priority else "DEFAULT",
         "retry_policy": above.retry_policy,
+        "rate_limits": rate_limits(action, scope),
+        "include_vh_rate_limits": bool(action.include_vh_rate_limits.value),
     }
     if action.HasField("internal_redirect_policy"):
         policy = scope.at("internal_redirect_policy")

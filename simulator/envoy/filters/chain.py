@@ -22,6 +22,8 @@ from simulator.envoy.filters import (
     jwt,
     jwt_config,
     local_ratelimit,
+    ratelimit,
+    ratelimit_config,
     rbac,
     rbac_config,
     small,
@@ -36,6 +38,7 @@ _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
     fault_config.FaultConfig: fault.decode,
     filter_state.FilterStateConfig: filter_state.decode,
     jwt_config.JwtConfig: jwt.decode,
+    ratelimit_config.RateLimitConfig: ratelimit.decode,
     rbac_config.RbacConfig: rbac.decode,
     small_config.BufferConfig: small.buffer,
     small_config.CorsConfig: cors.decode,
@@ -48,6 +51,7 @@ _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
 
 _ENCODERS: Mapping[type, Callable[[Any, Passing, Response], Response]] = {
     ext_authz_config.ExtAuthzConfig: ext_authz.encode,
+    ratelimit_config.RateLimitConfig: ratelimit.encode,
     small_config.CorsConfig: cors.encode,
     small_config.HeaderMutationConfig: small.mutate_response,
     small_config.LocalRateLimitConfig: local_ratelimit.encode,
