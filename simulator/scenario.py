@@ -207,7 +207,7 @@ class Scenario:
             raise _too_much(stopped, MAX_EVENTS) from stopped
         return Run(
             recorder,
-            self.mesh,
+            [each.mesh for each in self.moments],
             title=self.file.title,
             seed=chosen,
             digest=self.digest,

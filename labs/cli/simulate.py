@@ -42,7 +42,8 @@ def simulate(
         Path | None, typer.Option("--plot", metavar="DIR", help="Write figures (PNG) there.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write tables (CSV, JSON) there.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write tables (CSV, JSON) and metrics there."),
     ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -110,12 +111,13 @@ def _duration(text: str | None) -> int | None:
 
 
 def _tables(run: Run, folder: Path) -> None:
-    from simulator.views import table
+    from simulator.views import prometheus, table
 
     texts = {
         "requests.csv": table.requests_csv(run),
         "figures.csv": table.figures_csv(run),
         "run.json": run.to_json() + "\n",
+        "metrics.prom": prometheus.text(run),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -69,7 +69,9 @@ class Recorder:
     `status` is NO_STATUS where there was no response, and CARRIED where a proxy read none
     because it carried TCP; the other numbers are of `names`, -1 is none. A hop's `sent_ns` is
     when its last attempt was sent, counted from its reception; its `waited_ns` is the time
-    it backed off (outbound) or stood in the workload's line (inbound).
+    it backed off (outbound) or stood in the workload's line (inbound). It is `mutual` where
+    both ends of the connection to the peer (whom an inbound one came from, whom others went to)
+    showed a certificate.
     """
 
     def __init__(self) -> None:
@@ -95,6 +97,8 @@ class Recorder:
                 "cluster": "i4",
                 "endpoint": "i4",
                 "attempts": "i2",
+                "mutual": "u1",
+                "tcp": "u1",
             },
         )
         self.names = Names()
@@ -145,7 +149,8 @@ class Recorder:
             carried = crossing.protocol is None and not record.flags
             status = CARRIED if carried else NO_STATUS
         where = record.cluster, record.endpoint, record.attempts
-        key = proxy, direction, status, record.flags, where
+        mutual, tcp = _mutual(crossing), crossing.protocol is None
+        key = proxy, direction, status, record.flags, where, mutual, tcp
         way = self.hops.way(key)
         if way is None:
             number = self.names.number
@@ -158,9 +163,19 @@ class Recorder:
                 number(record.cluster),
                 number(record.endpoint),
                 record.attempts,
+                mutual,
+                tcp,
             )
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        # Proxies hand out one record for all that are equal.
+        # Proxies hand out one record for all that are equal and came on one connection.
         self._known[id(record)] = record, way
         return way
+
+
+def _mutual(crossing: Crossing) -> bool:
+    if crossing.direction != "inbound":
+        secured = crossing.secured
+        return secured is not None and secured.certificate is not None
+    ends = crossing.accepted.filter_chain.tls is not None
+    return ends and crossing.connection.peer is not None

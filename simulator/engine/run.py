@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.engine.control_plane import ControlPlane
+from simulator.engine.metrics import Sample, standard
 from simulator.engine.recorder import DIRECTIONS, Recorder
 from simulator.engine.summary import (
     ClientSummary,
@@ -41,16 +42,18 @@ class _Labels:
     Each column is indexed by a number of the recorder's; its last entry serves -1.
     """
 
-    def __init__(self, recorded: list[str], mesh: Mesh) -> None:
+    def __init__(self, recorded: list[str], meshes: Sequence[Mesh]) -> None:
         self._numbers = Names()
-        by_name = {pod.ref: pod for pod in mesh.pods} | {pod.ip: pod for pod in mesh.pods}
+        pods = [pod for mesh in meshes for pod in mesh.pods]
+        by_name = {pod.ref: pod for pod in pods} | {pod.ip: pod for pod in pods}
         ips = [name.rpartition(":")[0].strip("[]") for name in recorded]
-        pods = [
+        self.pods = [
             by_name.get(name) or by_name.get(ip) for name, ip in zip(recorded, ips, strict=True)
         ]
-        self.workloads = self._column([pod.deployment if pod else None for pod in pods])
+        """Whose name or address each recorded name is."""
+        self.workloads = self._column([pod.deployment if pod else None for pod in self.pods])
         self.versions = self._column(
-            [(pod.version or pod.deployment) if pod else None for pod in pods]
+            [(pod.version or pod.deployment) if pod else None for pod in self.pods]
         )
         self.hosts = self._column([host_of(name) for name in recorded])
         self.names = self._numbers.names
@@ -70,7 +73,7 @@ class Run:
     def __init__(
         self,
         recorder: Recorder,
-        mesh: Mesh,
+        meshes: Sequence[Mesh],
         *,
         title: str,
         seed: int,
@@ -80,6 +83,7 @@ class Run:
         events: int,
         control: ControlPlane | None = None,
     ) -> None:
+        """`meshes` is the mesh at the beginning, and after each event that changed it."""
         self.title = title
         self.seed = seed
         self.digest = digest
@@ -98,7 +102,8 @@ class Run:
         self.hops = recorder.hops.read()
         """One row a proxy that a request passed, by when it was done with it."""
         self.names: list[str] = recorder.names.names
-        self._labels = _Labels(self.names, mesh)
+        self._labels = _Labels(self.names, meshes)
+        self._meshes = meshes
         self._calls = self.hops[self.hops["direction"] != _INBOUND]
 
     @cached_property
@@ -124,6 +129,11 @@ class Run:
             labels = self._labels.versions[rows["endpoint"]]
             found.append(self._course("service", host, rows, rows["received_ns"], labels))
         return tuple(found)
+
+    @cached_property
+    def metrics(self) -> tuple[Sample, ...]:
+        """Return Istio's standard metrics at the end of the run, of all proxies together."""
+        return standard(self.hops, self.names, self._labels.pods, self._meshes)
 
     @cached_property
     def services(self) -> tuple[str, ...]:

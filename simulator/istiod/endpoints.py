@@ -6,7 +6,7 @@ Follows   istio pilot/pkg/xds/endpoints/endpoint_builder.go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulator.envoy_api import message
@@ -111,12 +111,19 @@ def _endpoint(mesh: Mesh, endpoint: Endpoint, service: Service) -> Part:
 
 
 def _workload(endpoint: Endpoint, service: Service) -> Any:  # noqa: ANN401 - a plain value
-    labels = endpoint.labels
-    canonical = (
+    canonical, revision = canonical_service(endpoint.labels, endpoint.workload)
+    namespace = endpoint.namespace or service.namespace
+    fields = (endpoint.workload, namespace, canonical, revision, "Kubernetes")
+    return ";".join(fields)
+
+
+def canonical_service(labels: Mapping[str, str], workload: str) -> tuple[str, str]:
+    """Return the name and the revision (perhaps empty) by which telemetry knows a workload."""
+    name = (
         labels.get("service.istio.io/canonical-name")
         or labels.get("app.kubernetes.io/name")
         or labels.get("app")
-        or endpoint.workload
+        or workload
     )
     revision = (
         labels.get("service.istio.io/canonical-revision")
@@ -124,9 +131,7 @@ def _workload(endpoint: Endpoint, service: Service) -> Any:  # noqa: ANN401 - a 
         or labels.get("version")
         or ""
     )
-    namespace = endpoint.namespace or service.namespace
-    fields = (endpoint.workload, namespace, canonical, revision, "Kubernetes")
-    return ";".join(fields)
+    return name, revision
 
 
 def assignments(

@@ -78,6 +78,7 @@ def test_tables_and_figures_are_written(meshdojo: Command, scenario: Path, tmp_p
         for each in run["summary"]["clients"]
         if each["name"] == "readers"
     )
+    assert "# TYPE istio_requests_total counter\n" in (out / "metrics.prom").read_text()
     with (out / "requests.csv").open() as file:
         assert sum(1 for _ in file) > 100
 
