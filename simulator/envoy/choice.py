@@ -14,7 +14,7 @@ from simulator.envoy.cluster import Discovery
 from simulator.envoy.commands import Call
 from simulator.envoy.connection import Connection
 from simulator.envoy.draws import Draws
-from simulator.envoy.filters.passing import Ask
+from simulator.envoy.filters.passing import Ask, Override
 from simulator.envoy.hash_policy import Hashed, hash_of
 from simulator.envoy.header_map import Headers
 from simulator.envoy.request import Request, StreamInfo
@@ -34,6 +34,7 @@ class Choice:
         "_tried",
         "hashed",
         "missed",
+        "override",
         "owner",
     )
 
@@ -50,6 +51,8 @@ class Choice:
         self._metadata: Mapping[str, Any] | None = None
         self.missed = ""
         """Why there was no host, where the cluster can say."""
+        self.override: Override | None = None
+        """The host that a filter asks for."""
         self.owner: Upstream | None = None
         """Whose the last host was, where the cluster is made of others."""
 
@@ -61,6 +64,12 @@ class Choice:
             self.hashed = hash_of(match.route.hash_policy, request, info, self._connection)
         if upstream.cluster.subsets is not None:
             self._metadata = _metadata(match, info)
+
+    @property
+    def missing_status(self) -> int:
+        """Return what the client is answered where there is no host."""
+        override = self.override
+        return override.status if override is not None and not self._tried else 503
 
     @property
     def set_cookies(self) -> Headers:
@@ -94,6 +103,10 @@ class Choice:
         if len(self._tried) < len(self._forced):
             host = upstream.named(self._forced[len(self._tried)], "as observed", trail)
             if host is not None:
+                return host
+        if self.override is not None and not self._tried and retries is None:
+            host = upstream.overridden(self.override.address, trail)
+            if host is not None or self.override.strict:
                 return host
         if upstream.cluster.type is Discovery.ORIGINAL_DST:
             return upstream.original_destination(self._connection, request, trail)

@@ -19,6 +19,7 @@ from simulator.envoy.transport import ClientTls, Transport
 CONNECT_TIMEOUT_NS = 5_000_000_000
 PANIC_THRESHOLD = 50
 OVERPROVISIONING = 140
+OVERRIDE_STATUSES = ("UNKNOWN", "HEALTHY", "DEGRADED")
 UPDATE_MERGE_WINDOW_NS = 1_000_000_000
 
 
@@ -82,6 +83,8 @@ class Endpoint:
     port: int
     weight: int = 1
     health: Health = Health.HEALTHY
+    status: str = "UNKNOWN"
+    """What its assignment says of its health, in Envoy's words."""
     locality: str = ""
     """`region/zone/subzone`, empty where none is given."""
     priority: int = 0
@@ -244,6 +247,8 @@ class Cluster:
     """Whether a locality is chosen first, by its weight."""
     locality_weights: Mapping[tuple[int, str], int] = field(default_factory=dict)
     """By priority and locality."""
+    override_statuses: tuple[str, ...] = OVERRIDE_STATUSES
+    """How a host may be that a filter asks for."""
     panic_threshold: int = PANIC_THRESHOLD
     overprovisioning: int = OVERPROVISIONING
     weighted_priority_health: bool = False

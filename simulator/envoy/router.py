@@ -169,8 +169,13 @@ class Router:
                 reasons.no_host(upstream, self.choice.missed)
             headers = self._counted(()) if again else ()
             return self._downstream.answer(
-                503, "no healthy upstream", "UH", "no_healthy_upstream", headers
+                self.choice.missing_status,
+                "no healthy upstream",
+                "UH",
+                "no_healthy_upstream",
+                headers,
             )
+        self.passing.host = host
         upstream = self.choice.owner or upstream
         if again:
             elapsed_ms = (now - self._complete_at) // MILLISECOND

@@ -435,6 +435,7 @@ class Stream:
                 self._reasons.no_cluster(match.cluster or "", field)
             return self.answer(match.route.cluster_not_found_status, "", "NC", "cluster_not_found")
         choice = Choice(self._draws, self._connection, self._forced.endpoints)
+        choice.override = passing.override
         self._router = Router(self._chain.router, passing, match, choice, self)
         return self._router.start(now, self._upstream)
 

@@ -201,6 +201,13 @@ class Upstream:
             trail.append(Pick(host=host, reason=reason, kept=True))
         return host
 
+    def overridden(self, key: str, trail: list[Pick] | None) -> Host | None:
+        """Return the host `ip:port` that a filter asks for, if it is as such a host may be."""
+        host = self.hosts.get(key)
+        if host is None or host.status not in self.cluster.override_statuses:
+            return None
+        return self.named(key, "the session's own", trail)
+
     def original_destination(
         self, connection: Connection | None, request: Request, trail: list[Pick] | None
     ) -> Host | None:

@@ -51,6 +51,15 @@ class Host:
         return self.endpoint.health
 
     @property
+    def status(self) -> str:
+        """Return how it is, in the words of Envoy's HealthStatus."""
+        if self.ejected or self.failed:
+            return "UNHEALTHY"
+        if self.endpoint.health is Health.HEALTHY and self.degraded:
+            return "DEGRADED"
+        return self.endpoint.status
+
+    @property
     def counts(self) -> bool:
         """Return whether it counts when healthy hosts are compared with all."""
         return not (self.pending or self.excluded or self.endpoint.draining)

@@ -13,6 +13,7 @@ from simulator import envoy_api
 from simulator.envoy.cluster import (
     CONNECT_TIMEOUT_NS,
     OVERPROVISIONING,
+    OVERRIDE_STATUSES,
     PANIC_THRESHOLD,
     UPDATE_MERGE_WINDOW_NS,
     Cluster,
@@ -69,6 +70,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
             else CONNECT_TIMEOUT_NS
         ),
         **protocol,
+        override_statuses=_override_statuses(message),
         panic_threshold=_panic_threshold(message),
         overprovisioning=_overprovisioning(source),
         weighted_priority_health=source.policy.weighted_priority_health,
@@ -243,6 +245,15 @@ def _thresholds(message: Any, priority: int) -> Thresholds:  # noqa: ANN401
     return Thresholds()
 
 
+def _override_statuses(message: Any) -> tuple[str, ...]:  # noqa: ANN401 - protobuf
+    common = message.common_lb_config
+    if not common.HasField("override_host_status"):
+        return OVERRIDE_STATUSES
+    statuses = common.override_host_status
+    words = statuses.DESCRIPTOR.fields_by_name["statuses"].enum_type.values_by_number
+    return tuple(words[each].name for each in statuses.statuses)
+
+
 def _original_dst(message: Any) -> dict[str, Any]:  # noqa: ANN401
     config = message.original_dst_lb_config
     if not message.HasField("original_dst_lb_config"):
@@ -268,7 +279,8 @@ _LEFT_OUT = {
 }
 """Fields of a Cluster that change what happens to requests."""
 _COMMON_LB = """healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config
-    update_merge_window ignore_new_hosts_until_first_hc consistent_hashing_lb_config"""
+    update_merge_window override_host_status ignore_new_hosts_until_first_hc
+    consistent_hashing_lb_config"""
 _ORIGINAL_DST = "use_http_header http_header_name upstream_port_override"
 
 

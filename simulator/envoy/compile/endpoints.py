@@ -46,6 +46,7 @@ def endpoints(assignment: Any, scope: Scope) -> Iterator[Endpoint]:  # noqa: ANN
                 if entry.HasField("load_balancing_weight")
                 else 1,
                 health=_HEALTH.get(entry.health_status, Health.HEALTHY),
+                status=_status(entry),
                 locality=where,
                 priority=group.priority,
                 hostname=entry.endpoint.hostname,
@@ -59,6 +60,11 @@ def endpoints(assignment: Any, scope: Scope) -> Iterator[Endpoint]:  # noqa: ANN
             if endpoint.key not in seen:
                 seen.add(endpoint.key)
                 yield endpoint
+
+
+def _status(entry: Any) -> str:  # noqa: ANN401 - protobuf
+    words = entry.DESCRIPTOR.fields_by_name["health_status"].enum_type.values_by_number
+    return str(words[entry.health_status].name)
 
 
 def locality_name(locality: Any) -> str:  # noqa: ANN401 - protobuf

@@ -17,6 +17,10 @@ from simulator.envoy.compile.jwt import jwt, jwt_per_route
 from simulator.envoy.compile.matchers import header_matcher
 from simulator.envoy.compile.rate_limits import ratelimit, ratelimit_per_route
 from simulator.envoy.compile.rbac import rbac, rbac_per_route
+from simulator.envoy.compile.stateful_session import (
+    stateful_session,
+    stateful_session_per_route,
+)
 from simulator.envoy.filters.fault_config import Abort, Delay, FaultConfig, Fraction
 from simulator.envoy.filters.filter_state import FilterStateConfig, Value
 from simulator.envoy.filters.router_config import RouterConfig
@@ -152,6 +156,10 @@ _COMPILERS: Mapping[str, Callable[[Any, Scope], Any]] = {
     "envoy.extensions.filters.http.rbac.v3.RBACPerRoute": rbac_per_route,
     "envoy.extensions.filters.http.router.v3.Router": router,
     "envoy.extensions.filters.http.set_filter_state.v3.Config": filter_state,
+    "envoy.extensions.filters.http.stateful_session.v3.StatefulSession": stateful_session,
+    "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute": (
+        stateful_session_per_route
+    ),
 }
 """What is modelled, by configuration type."""
 

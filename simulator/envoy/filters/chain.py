@@ -28,6 +28,7 @@ from simulator.envoy.filters import (
     rbac_config,
     small,
     small_config,
+    stateful_session,
 )
 from simulator.envoy.filters.passing import Passing, Verdict
 from simulator.envoy.http import HttpFilter
@@ -46,6 +47,7 @@ _DECODERS: Mapping[type, Callable[[Any, Passing], Verdict | None]] = {
     small_config.HealthCheckConfig: small.health_check,
     small_config.LocalRateLimitConfig: local_ratelimit.decode,
     small_config.SetMetadataConfig: small.set_metadata,
+    stateful_session.StatefulSessionConfig: stateful_session.decode,
 }
 """What a filter makes of a request, by the type of its configuration."""
 
@@ -55,6 +57,7 @@ _ENCODERS: Mapping[type, Callable[[Any, Passing, Response], Response]] = {
     small_config.CorsConfig: cors.encode,
     small_config.HeaderMutationConfig: small.mutate_response,
     small_config.LocalRateLimitConfig: local_ratelimit.encode,
+    stateful_session.StatefulSessionConfig: stateful_session.encode,
 }
 """What a filter makes of a response."""
 

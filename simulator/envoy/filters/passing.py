@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from simulator.envoy.balance import Host
 from simulator.envoy.commands import Response
 from simulator.envoy.draws import Draws, Forced
 from simulator.envoy.filters.lasting import Lasting
@@ -65,6 +66,18 @@ class Ask:
     """0: none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A host that a filter asks for, in place of the balancer's choice."""
+
+    address: str
+    """`ip:port`"""
+    strict: bool
+    """Whether no other will do."""
+    status: int = 503
+    """What the client is answered then."""
+
+
 Verdict: TypeAlias = Answer | Hold | Ask
 """What stops a request at a filter; `None` lets it go on."""
 
@@ -100,6 +113,9 @@ class Passing:
     """What the route says about it: the most specific configuration, if any."""
     answer: Response | None = None
     """What the service said that the filter at work has asked; `None`: nothing."""
+    override: Override | None = None
+    host: Host | None = None
+    """The last one that the request was sent to."""
     memory: dict[int, Any] = dataclasses.field(default_factory=dict)
     """What a filter remembers of this request, by the filter's place."""
 

@@ -48,8 +48,12 @@ def test_endpoints_come_in_order_with_all_that_is_said_of_them() -> None:
 
     assert cluster.endpoints == (
         Endpoint(address="10.0.0.1", port=80, weight=3, locality="r/z"),
-        Endpoint(address="10.0.0.2", port=80, health=Health.UNHEALTHY, locality="r/z"),
-        Endpoint(address="10.0.0.3", port=80, health=Health.DEGRADED, priority=1),
+        Endpoint(
+            address="10.0.0.2", port=80, health=Health.UNHEALTHY, status="UNHEALTHY", locality="r/z"
+        ),
+        Endpoint(
+            address="10.0.0.3", port=80, health=Health.DEGRADED, status="DEGRADED", priority=1
+        ),
     )
     assert cluster.priorities == 2
     assert (cluster.endpoints_kind, cluster.endpoints_resource) == ("endpoints", "eds")
@@ -188,11 +192,6 @@ def test_other_settings() -> None:
             {"outlier_detection": {"monitors": [{"name": "m", "typed_config": {}}]}},
             ["outlier_detection.monitors"],
             id="outlier-monitors",
-        ),
-        pytest.param(
-            {"common_lb_config": {"override_host_status": {"statuses": ["HEALTHY"]}}},
-            ["common_lb_config.override_host_status"],
-            id="overriding-hosts",
         ),
         pytest.param(
             {"close_connections_on_host_health_failure": True},
