@@ -18,8 +18,7 @@ import numpy as np
 from simulator.engine.summary import Rows
 from simulator.istiod.authn.clients import identity
 from simulator.istiod.endpoints import canonical_service
-from simulator.istiod.registry import Mesh, Pod, Service
-from simulator.istiod.targets import targets
+from simulator.istiod.registry import Mesh, Pod
 
 REQUESTS = "istio_requests_total"
 DURATION = "istio_request_duration_milliseconds"
@@ -45,15 +44,72 @@ class Sample:
     value: float
 
 
-def standard(
-    hops: Rows, names: Sequence[str], pods: Sequence[Pod | None], meshes: Sequence[Mesh]
-) -> tuple[Sample, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What is told of a pod's workload."""
+
+    ip: str
+    proxied: bool
+    name: str
+    namespace: str
+    principal: str
+    app: str
+    version: str
+    service: str
+    """The canonical one."""
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is told of a mesh, without the mesh: it travels with a run."""
+
+    workloads: tuple[Workload | None, ...]
+    """Of each recorded name, and of no name."""
+    services: Mapping[str, str]
+    """Their names, by host."""
+    served: Mapping[tuple[str, int], tuple[str, str]]
+    """The host and the name of the oldest service that leads to an address and port."""
+
+
+def known(pods: Sequence[Pod | None], meshes: Sequence[Mesh]) -> Known:
+    """Return what is told of the pods, whose names were recorded, and of the meshes."""
+    served: dict[tuple[str, int], tuple[str, str]] = {}
+    ips = {pod.ip for pod in pods if pod is not None}
+    for mesh in meshes:
+        for service in mesh.registered:
+            for each in service.endpoints:
+                if each.address in ips:
+                    place = each.address, each.port
+                    served.setdefault(place, (service.hostname, service.name))
+    services = {one.hostname: one.name for mesh in meshes for one in mesh.services.values()}
+    workloads = tuple(_workload(meshes[0], pod) if pod else None for pod in (*pods, None))
+    return Known(workloads=workloads, services=services, served=served)
+
+
+def _workload(mesh: Mesh, pod: Pod) -> Workload:
+    name, _, namespace = pod.deployment.rpartition(".")
+    service, revision = canonical_service(pod.labels, name)
+    return Workload(
+        ip=pod.ip,
+        proxied=pod.proxied,
+        name=name,
+        namespace=namespace,
+        principal=identity(mesh, pod),
+        app=pod.labels.get("app", UNKNOWN),
+        version=pod.version or UNKNOWN,
+        service=service,
+        revision=revision or "latest",
+    )
+
+
+def standard(hops: Rows, names: Sequence[str], known: Known) -> tuple[Sample, ...]:
     """Return the samples, by name and labels.
 
-    `hops` are a run's, `names` what their numbers mean, and `pods` whose names those are.
+    `hops` are a run's, `names` what their numbers mean, and `known` whose names those are.
     """
-    labelled = _Labelled([*names, ""], [*pods, None], meshes)
-    peers = _peers(hops, labelled.pods)
+    labelled = _Labelled([*names, ""], known)
+    peers = _peers(hops, known.workloads)
     keys = np.stack([*(hops[name] for name in _ALIKE), peers], axis=1).astype(np.int32)
     distinct, member = np.unique(keys, axis=0, return_inverse=True)
     order = np.argsort(member.reshape(-1), kind="stable")
@@ -93,7 +149,7 @@ def _samples(labels: dict[str, str], durations: Rows) -> Iterator[Sample]:
     yield Sample(name=f"{DURATION}_count", labels=labels, value=count)
 
 
-def _peers(hops: Rows, pods: Sequence[Pod | None]) -> Rows:
+def _peers(hops: Rows, workloads: Sequence[Workload | None]) -> Rows:
     """Return the number of the proxy that each inbound hop came from; -1 where none is known."""
     places = {
         key: at for at, key in enumerate(zip(*_columns(hops, "request", "span"), strict=True))
@@ -105,7 +161,7 @@ def _peers(hops: Rows, pods: Sequence[Pod | None]) -> Rows:
         before = places.get((request, parent)) if direction == _INBOUND else None
         if before is not None:
             # A workload without a proxy may have stood between them.
-            reached = pods[endpoints[before]]
+            reached = workloads[endpoints[before]]
             if reached is not None and reached.proxied:
                 peers[at] = proxies[before]
     return peers
@@ -118,22 +174,15 @@ def _columns(hops: Rows, *names: str) -> list[list[int]]:
 class _Labelled:
     """What is told of hops, in the order of Istio's documentation."""
 
-    def __init__(
-        self, names: Sequence[str], pods: Sequence[Pod | None], meshes: Sequence[Mesh]
-    ) -> None:
-        self.pods = pods
+    def __init__(self, names: Sequence[str], known: Known) -> None:
         self._names = names
-        self._mesh = meshes[0]
-        self._services = {
-            host: service for mesh in meshes for host, service in mesh.services.items()
-        }
-        self._meshes = meshes
-        self._served: dict[str, dict[int, Service]] = {}
+        self._known = known
 
     def of(self, row: Mapping[str, int], peer: int) -> dict[str, str]:
         inbound, mutual = row["direction"] == _INBOUND, bool(row["mutual"])
-        own = self.pods[row["proxy"]]
-        other = self.pods[peer if inbound else row["endpoint"]]
+        workloads = self._known.workloads
+        own = workloads[row["proxy"]]
+        other = workloads[peer if inbound else row["endpoint"]]
         source, destination = (other, own) if inbound else (own, other)
         cluster = self._names[row["cluster"]]
         if inbound and own is not None:
@@ -145,8 +194,8 @@ class _Labelled:
         host, name = service
         return {
             "reporter": "destination" if inbound else "source",
-            **self._workload("source", source, mutual=mutual),
-            **self._workload("destination", destination, mutual=mutual),
+            **_told("source", source, mutual=mutual),
+            **_told("destination", destination, mutual=mutual),
             "destination_service": host,
             "destination_service_name": name,
             "destination_service_namespace": destination.namespace if destination else UNKNOWN,
@@ -156,49 +205,36 @@ class _Labelled:
             "connection_security_policy": policy,
         }
 
-    def _workload(self, side: str, pod: Pod | None, *, mutual: bool) -> dict[str, str]:
-        if pod is None:
-            name = namespace = app = version = principal = cluster = service = UNKNOWN
-            revision = "latest"
-        else:
-            name, _, namespace = pod.deployment.rpartition(".")
-            app, version = pod.labels.get("app", UNKNOWN), pod.version or UNKNOWN
-            principal = identity(self._mesh, pod) if mutual else UNKNOWN
-            service, revision = canonical_service(pod.labels, name)
-            cluster = _CLUSTER
-        return {
-            f"{side}_workload": name,
-            f"{side}_workload_namespace": namespace,
-            f"{side}_principal": principal,
-            f"{side}_app": app,
-            f"{side}_version": version,
-            f"{side}_cluster": cluster,
-            f"{side}_canonical_service": service,
-            f"{side}_canonical_revision": revision or "latest",
-        }
-
-    def _inbound(self, pod: Pod, cluster: str) -> tuple[str, str]:
+    def _inbound(self, own: Workload, cluster: str) -> tuple[str, str]:
         """Return the host and the name of the service that an inbound cluster stands for."""
-        name = canonical_service(pod.labels, pod.deployment.rpartition(".")[0])[0]
         if cluster.startswith(_NO_SERVICE):
-            return name, cluster
+            return own.service, cluster
         number = cluster.split("|")[1] if cluster.count("|") > 1 else ""
-        service = self._services_of(pod).get(int(number)) if number.isdecimal() else None
-        return (service.hostname, service.name) if service else (name, name)
-
-    def _services_of(self, pod: Pod) -> dict[int, Service]:
-        """Return what leads to the pod's ports: of several services the oldest."""
-        found = self._served.get(pod.ref)
-        if found is None:
-            found = self._served[pod.ref] = {}
-            for mesh in self._meshes:
-                for each in targets(mesh, pod):
-                    found.setdefault(each.number, each.service)
-        return found
+        place = own.ip, int(number) if number.isdecimal() else 0
+        return self._known.served.get(place, (own.service, own.service))
 
     def _outbound(self, cluster: str) -> tuple[str, str]:
         if not cluster or cluster.startswith(_NO_SERVICE):
             return UNKNOWN, cluster or UNKNOWN
         host = cluster.rpartition("|")[2]
-        service = self._services.get(host)
-        return host, service.name if service else host.partition(".")[0]
+        return host, self._known.services.get(host, host.partition(".")[0])
+
+
+def _told(side: str, workload: Workload | None, *, mutual: bool) -> dict[str, str]:
+    name = namespace = app = version = principal = cluster = service = UNKNOWN
+    revision = "latest"
+    if workload is not None:
+        name, namespace, cluster = workload.name, workload.namespace, _CLUSTER
+        app, version = workload.app, workload.version
+        principal = workload.principal if mutual else UNKNOWN
+        service, revision = workload.service, workload.revision
+    return {
+        f"{side}_workload": name,
+        f"{side}_workload_namespace": namespace,
+        f"{side}_principal": principal,
+        f"{side}_app": app,
+        f"{side}_version": version,
+        f"{side}_cluster": cluster,
+        f"{side}_canonical_service": service,
+        f"{side}_canonical_revision": revision,
+    }

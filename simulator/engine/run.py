@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.engine.control_plane import ControlPlane
-from simulator.engine.metrics import Sample, standard
+from simulator.engine.metrics import Sample, known, standard
 from simulator.engine.recorder import DIRECTIONS, Recorder
 from simulator.engine.summary import (
     ClientSummary,
@@ -44,16 +44,16 @@ class _Labels:
 
     def __init__(self, recorded: list[str], meshes: Sequence[Mesh]) -> None:
         self._numbers = Names()
-        pods = [pod for mesh in meshes for pod in mesh.pods]
-        by_name = {pod.ref: pod for pod in pods} | {pod.ip: pod for pod in pods}
+        everyone = [pod for mesh in meshes for pod in mesh.pods]
+        by_name = {pod.ref: pod for pod in everyone} | {pod.ip: pod for pod in everyone}
         ips = [name.rpartition(":")[0].strip("[]") for name in recorded]
-        self.pods = [
+        pods = [
             by_name.get(name) or by_name.get(ip) for name, ip in zip(recorded, ips, strict=True)
         ]
-        """Whose name or address each recorded name is."""
-        self.workloads = self._column([pod.deployment if pod else None for pod in self.pods])
+        self.known = known(pods, meshes)
+        self.workloads = self._column([pod.deployment if pod else None for pod in pods])
         self.versions = self._column(
-            [(pod.version or pod.deployment) if pod else None for pod in self.pods]
+            [(pod.version or pod.deployment) if pod else None for pod in pods]
         )
         self.hosts = self._column([host_of(name) for name in recorded])
         self.names = self._numbers.names
@@ -103,7 +103,6 @@ class Run:
         """One row a proxy that a request passed, by when it was done with it."""
         self.names: list[str] = recorder.names.names
         self._labels = _Labels(self.names, meshes)
-        self._meshes = meshes
         self._calls = self.hops[self.hops["direction"] != _INBOUND]
 
     @cached_property
@@ -133,7 +132,7 @@ class Run:
     @cached_property
     def metrics(self) -> tuple[Sample, ...]:
         """Return Istio's standard metrics at the end of the run, of all proxies together."""
-        return standard(self.hops, self.names, self._labels.pods, self._meshes)
+        return standard(self.hops, self.names, self._labels.known)
 
     @cached_property
     def services(self) -> tuple[str, ...]:
