@@ -11,13 +11,16 @@ from typing import Any
 from simulator.envoy.compile.fields import runtime_fraction, token_bucket
 from simulator.envoy.compile.matchers import header_matcher
 from simulator.envoy.compile.mutations import header_mutations, header_value_options
+from simulator.envoy.compile.rate_limits import rate_limits
 from simulator.envoy.compile.strings import string_matcher
+from simulator.envoy.filters.ratelimit_config import VhRateLimits
 from simulator.envoy.filters.small_config import (
     BufferConfig,
     CorsConfig,
     CorsPolicy,
     HeaderMutationConfig,
     HealthCheckConfig,
+    LocalDescriptor,
     LocalRateLimitConfig,
     SetMetadata,
     SetMetadataConfig,
@@ -106,7 +109,7 @@ def local_ratelimit(message: Any, scope: Scope) -> LocalRateLimitConfig:  # noqa
         """stat_prefix status token_bucket filter_enabled filter_enforced
         request_headers_to_add_when_not_enforced response_headers_to_add
         enable_x_ratelimit_headers rate_limited_as_resource_exhausted
-        always_consume_default_token_bucket""",
+        always_consume_default_token_bucket descriptors rate_limits stage vh_rate_limits""",
     )
     bucket = None
     if message.HasField("token_bucket"):
@@ -118,6 +121,17 @@ def local_ratelimit(message: Any, scope: Scope) -> LocalRateLimitConfig:  # noqa
     return LocalRateLimitConfig(
         field=scope.ref,
         bucket=bucket,
+        descriptors=tuple(
+            _descriptor(one, scope.at("descriptors", at))
+            for at, one in enumerate(message.descriptors)
+        ),
+        rate_limits=rate_limits(message, scope),
+        stage=int(message.stage),
+        vh_rate_limits=list(VhRateLimits)[message.vh_rate_limits],
+        always_consume=(
+            not message.HasField("always_consume_default_token_bucket")
+            or bool(message.always_consume_default_token_bucket.value)
+        ),
         status=status if status >= 400 else 429,
         enabled=runtime_fraction(message, "filter_enabled", 0, scope),
         enforced=runtime_fraction(message, "filter_enforced", 0, scope),
@@ -126,6 +140,15 @@ def local_ratelimit(message: Any, scope: Scope) -> LocalRateLimitConfig:  # noqa
         x_ratelimit_headers=message.enable_x_ratelimit_headers == 1,
         retry_after=bool(message.enable_retry_after_header),
         resource_exhausted=bool(message.rate_limited_as_resource_exhausted),
+    )
+
+
+def _descriptor(message: Any, scope: Scope) -> LocalDescriptor:  # noqa: ANN401 - protobuf
+    scope.only(message, "entries token_bucket")
+    return LocalDescriptor(
+        field=scope.ref,
+        entries=tuple((one.key, one.value) for one in message.entries),
+        bucket=token_bucket(message.token_bucket, scope.at("token_bucket")),
     )
 
 

@@ -88,16 +88,18 @@ def _descriptors(
         return descriptors(own.rate_limits, subject, cluster)
     if config.rate_limits:
         return descriptors(config.rate_limits, subject, cluster)
-    staged = [one for one in _of_route(match, own) if one.stage == config.stage]
-    return descriptors(staged, subject, cluster)
-
-
-def _of_route(match: RouteMatch, own: RateLimitPerRoute | None) -> tuple[RateLimit, ...]:
-    route, host = match.route.rate_limits, match.virtual_host.rate_limits
     when = own.vh_rate_limits if own is not None else VhRateLimits.OVERRIDE
+    return descriptors(of_route(match, when, config.stage), subject, cluster)
+
+
+def of_route(match: RouteMatch, when: VhRateLimits, stage: int) -> list[RateLimit]:
+    """Return the limits of a route and its virtual host that a filter of a stage looks at."""
+    found, host = match.route.rate_limits, match.virtual_host.rate_limits
     if match.route.include_vh_rate_limits or when is VhRateLimits.INCLUDE:
-        return route + host
-    return route if route or when is VhRateLimits.IGNORE else host
+        found = found + host
+    elif not found and when is VhRateLimits.OVERRIDE:
+        found = host
+    return [one for one in found if one.stage == stage]
 
 
 def _over(config: RateLimitConfig, passing: Passing) -> Answer | None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.envoy.filters.fault_config import Fraction
+from simulator.envoy.filters.ratelimit_config import VhRateLimits
 from simulator.envoy.match import HeaderMatcher, StringMatcher
 from simulator.envoy.mutation import Mutations
+from simulator.envoy.rate_limit import Descriptor, RateLimit
 from simulator.envoy.token_bucket import Bucket
 from simulator.observe.explain import FieldRef
 
@@ -88,11 +90,35 @@ class HealthCheckConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalDescriptor:
+    """envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor: a bucket of its own."""
+
+    field: FieldRef
+    entries: Descriptor
+    """An empty value stands for any: each has a bucket."""
+    bucket: Bucket
+
+    def takes(self, found: Descriptor) -> bool:
+        """Say whether a request's descriptor is this one."""
+        return len(found) == len(self.entries) and all(
+            key == wanted and (not text or text == value)
+            for (wanted, text), (key, value) in zip(self.entries, found, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalRateLimitConfig:
     """envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit."""
 
     field: FieldRef
     bucket: Bucket | None
+    descriptors: tuple[LocalDescriptor, ...]
+    rate_limits: tuple[RateLimit, ...]
+    """Where given, those of routes mean nothing."""
+    stage: int
+    vh_rate_limits: VhRateLimits
+    always_consume: bool
+    """Whether the bucket loses a token where a descriptor has a bucket, too."""
     status: int
     enabled: Fraction
     enforced: Fraction
