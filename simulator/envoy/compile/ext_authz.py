@@ -12,6 +12,7 @@ from simulator.envoy.compile.fields import optional_ns, runtime_fraction
 from simulator.envoy.compile.matchers import metadata_matcher
 from simulator.envoy.compile.strings import string_matcher
 from simulator.envoy.filters.ext_authz_config import (
+    Body,
     ExtAuthzConfig,
     ExtAuthzPerRoute,
     Names,
@@ -23,7 +24,7 @@ _GRPC_TIMEOUT_NS = 200_000_000
 _MODELLED = """
     grpc_service http_service transport_api_version failure_mode_allow clear_route_cache
     failure_mode_allow_header_add status_on_error filter_enabled filter_enabled_metadata
-    allowed_headers disallowed_headers stat_prefix charge_cluster_response_stats
+    allowed_headers disallowed_headers with_request_body stat_prefix charge_cluster_response_stats
 """
 
 
@@ -51,15 +52,33 @@ def ext_authz(message: Any, scope: Scope) -> ExtAuthzConfig:  # noqa: ANN401 - p
         enabled_metadata=metadata,
         allowed_headers=_names(message, "allowed_headers", scope),
         disallowed_headers=_names(message, "disallowed_headers", scope),
+        body=_body(message, scope),
     )
 
 
 def ext_authz_per_route(message: Any, scope: Scope) -> ExtAuthzPerRoute:  # noqa: ANN401
     """Compile an ExtAuthzPerRoute."""
-    if message.WhichOneof("override") == "check_settings":
-        settings = message.check_settings
-        scope.at("check_settings").only(settings, "context_extensions")
-    return ExtAuthzPerRoute(disabled=bool(message.disabled))
+    if message.WhichOneof("override") != "check_settings":
+        return ExtAuthzPerRoute(disabled=bool(message.disabled))
+    settings, inner = message.check_settings, scope.at("check_settings")
+    inner.only(settings, "context_extensions with_request_body disable_request_body_buffering")
+    return ExtAuthzPerRoute(
+        disabled=False,
+        without_body=bool(settings.disable_request_body_buffering),
+        body=_body(settings, inner),
+    )
+
+
+def _body(message: Any, scope: Scope) -> Body | None:  # noqa: ANN401 - protobuf
+    if not message.HasField("with_request_body"):
+        return None
+    found, inner = message.with_request_body, scope.at("with_request_body")
+    if not found.max_request_bytes:
+        raise inner.reject(
+            "BufferSettingsValidationError.MaxRequestBytes: value must be greater than 0"
+        )
+    inner.only(found, "max_request_bytes allow_partial_message pack_as_bytes")
+    return Body(max_bytes=int(found.max_request_bytes), partial=bool(found.allow_partial_message))
 
 
 def _http(message: Any, scope: Scope) -> Service:  # noqa: ANN401 - protobuf

@@ -6,7 +6,7 @@ HTTP status stands for what it says: 200 lets the request pass, others refuse it
 Models    envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
 Follows   envoy/source/extensions/filters/http/ext_authz/ext_authz.cc,
           source/extensions/filters/common/ext_authz/ext_authz_http_impl.cc
-Leaves    request bodies, what a gRPC service says besides (docs/fidelity.md#ext-authz)
+Leaves    what a gRPC service says besides (docs/fidelity.md#ext-authz)
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from simulator.envoy.commands import Response
 from simulator.envoy.filters.ext_authz_config import (
     GRPC_PATH,
+    Body,
     ExtAuthzConfig,
     ExtAuthzPerRoute,
     Names,
@@ -48,8 +49,15 @@ def decode(config: ExtAuthzConfig, passing: Passing) -> Verdict | None:
     if asked is None:
         if not _concerned(config, passing):
             return None
+        body, size = _body(config, passing), len(passing.request.body.encode())
+        if body is not None and not body.partial and size > body.max_bytes:
+            reason = f"{size} bytes are more than the {body.max_bytes} that are held"
+            passing.note("ext_authz", "too large", reason, config.field, outcome=Outcome.REJECTED)
+            return Answer(status=413, body="Payload Too Large", details="request_payload_too_large")
         passing.memory[passing.at] = _Asked()
         request = _question(config, service, passing.request)
+        if body is not None and size:
+            request = _with_body(request, passing.request.body, body.max_bytes)
         return Ask(cluster=service.cluster, request=request, timeout_ns=service.timeout_ns)
     response = passing.answer
     if response is None or response.status >= 500:
@@ -93,6 +101,19 @@ def _concerned(config: ExtAuthzConfig, passing: Passing) -> bool:
     return wanted is None or wanted.holds(
         Subject(passing.request, passing.draws.stream, passing.info)
     )
+
+
+def _body(config: ExtAuthzConfig, passing: Passing) -> Body | None:
+    if not isinstance(passing.own, ExtAuthzPerRoute):
+        return config.body
+    return None if passing.own.without_body else passing.own.body or config.body
+
+
+def _with_body(request: Request, text: str, most: int) -> Request:
+    sent = text.encode()[:most]
+    partial = len(text.encode()) > len(sent)
+    headers = replaced(request.headers, "x-envoy-auth-partial-body", str(partial).lower())
+    return replace(request, headers=headers, body=sent.decode(errors="ignore"))
 
 
 def _question(config: ExtAuthzConfig, service: Service, request: Request) -> Request:

@@ -47,6 +47,15 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """`with_request_body`: how much of a request's body is held and sent along."""
+
+    max_bytes: int
+    partial: bool
+    """Whether what is larger is cut, not refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExtAuthzConfig:
     """envoy.extensions.filters.http.ext_authz.v3.ExtAuthz."""
 
@@ -61,6 +70,7 @@ class ExtAuthzConfig:
     enabled_metadata: MetadataMatcher | None
     allowed_headers: Names | None
     disallowed_headers: Names | None
+    body: Body | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +78,7 @@ class ExtAuthzPerRoute:
     """envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute."""
 
     disabled: bool
+    without_body: bool = False
+    """Whether bodies are not held, whatever the filter says."""
+    body: Body | None = None
+    """What counts instead of the filter's own."""

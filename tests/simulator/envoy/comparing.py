@@ -215,6 +215,7 @@ def simulate(world: World, case: Case, *, explain: bool = False) -> tuple[Played
             authority=case.host,
             path=f"/{case.id}{case.path}",
             headers=tuple((name.lower(), value.strip()) for name, value in _sent(case, at)),
+            body=case.body,
         )
         stream = one.stream(
             accepted.http, request, Listed(), connection=connection, explain=explain

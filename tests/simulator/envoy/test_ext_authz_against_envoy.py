@@ -59,6 +59,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "http_service": SERVICE,
         "filter_enabled_metadata": {**ENABLED, "invert": True},
     },
+    "holding": {"http_service": SERVICE, "with_request_body": {"max_request_bytes": 5}},
+    "cutting": {
+        "http_service": SERVICE,
+        "with_request_body": {"max_request_bytes": 5, "allow_partial_message": True},
+    },
     "hidden": {"http_service": SERVICE, "disallowed_headers": names("x-sent-b")},
 }
 SENT = (("x-sent-a", "1"), ("x-sent-b", "2"), ("x-not", "3"), ("authorization", "a"))
@@ -101,7 +106,27 @@ def cases() -> Iterator[Case]:
     )
 
 
-CASES = list(cases())
+def body_cases() -> Iterator[Case]:
+    kind = {"@type": FILTERS + "ext_authz.v3.ExtAuthzPerRoute"}
+    settings: dict[str, dict[str, Any]] = {
+        "": {},
+        "-not-held": {"disable_request_body_buffering": True},
+        "-held-more": {"with_request_body": {"max_request_bytes": 9}},
+    }
+    for name in ("holding", "cutting"):
+        for more, config in settings.items():
+            for body in ("", "12345", "123456", "1234567890"):
+                yield Case(
+                    f"body-{name}{more}-{len(body)}",
+                    {"authz": {**kind, "check_settings": config}} if config else {},
+                    headers=(("x-auth", "200"), ("content-length", str(len(body)))),
+                    method="POST",
+                    listener=name,
+                    body=body,
+                )
+
+
+CASES = [*cases(), *body_cases()]
 
 
 def listeners() -> list[dict[str, Any]]:
