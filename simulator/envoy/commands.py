@@ -124,6 +124,10 @@ class Copy:
     """As long as the request may take that it is a copy of; 0: for ever."""
 
 
+VIA_UPSTREAM = "via_upstream"
+"""The details of a response that came from an endpoint."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """Answer the client; the stream is over."""

@@ -25,6 +25,8 @@ from simulator.envoy.local_reply import reply
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import BYTES, Request
 from simulator.envoy.request_id import REQUEST_ID, SERVICE_FORCED, Tracing, trace_mark, traced, uuid
+from simulator.envoy.route import NoRoute, RouteMatch
+from simulator.envoy.upgrade import wanted
 
 _HOP_BY_HOP = frozenset(
     {
@@ -36,6 +38,9 @@ _HOP_BY_HOP = frozenset(
         "x-envoy-internal",
     }
 )
+
+_UPGRADE = {"connection", "upgrade"}
+"""What stays where the client asks for another protocol."""
 
 _FOR_INTERNAL = frozenset(
     {
@@ -208,6 +213,14 @@ def admit(
     return Admitted(request=admitted, client=client or source, trace_forced=forced)
 
 
+def may_upgrade(chain: HttpChain, headers: Headers, match: RouteMatch | NoRoute | None) -> bool:
+    """Say whether a request on a route may ask for what it asks for: another protocol, or none."""
+    protocol = wanted(headers)
+    if not protocol or not isinstance(match, RouteMatch):
+        return True
+    return match.route.upgrades.get(protocol, chain.upgrades.get(protocol, False))
+
+
 def _traced(tracing: Tracing, headers: Headers, draws: Draws) -> tuple[Headers, bool]:
     """Return headers whose request id says whether to trace, and whether a service wants it."""
     client = first(headers, "x-client-trace-id") is not None
@@ -258,6 +271,8 @@ def _vouched(chain: HttpChain, headers: Headers, connection: Connection | None) 
 
 def _without_hop_by_hop(headers: Headers) -> Headers:
     """Return headers without those that are the connection's affair."""
+    if wanted(headers):
+        return without(headers, _HOP_BY_HOP - _UPGRADE)
     named = first(headers, "connection")
     if named is not None:
         headers = without(headers, {name.strip().lower() for name in named.split(",")})

@@ -15,7 +15,7 @@ from typing import Protocol
 from simulator.envoy.access_log import Record
 from simulator.envoy.balance import Host
 from simulator.envoy.cluster import Discovery
-from simulator.envoy.commands import Attempt, Command, Finish, Queued, Reset, Response
+from simulator.envoy.commands import VIA_UPSTREAM, Attempt, Command, Finish, Queued, Reset, Response
 from simulator.envoy.draws import Draws
 from simulator.envoy.header_map import first, replaced
 from simulator.envoy.lifetime import Lifetime
@@ -24,7 +24,7 @@ from simulator.envoy.outlier import Result, status_of
 from simulator.envoy.pool import Client, Overflow
 from simulator.envoy.request_id import uuid
 from simulator.envoy.router import SERVICE_TIME
-from simulator.envoy.stream import VIA_UPSTREAM, Stream
+from simulator.envoy.stream import Stream
 from simulator.envoy.timeout import MILLISECOND
 from simulator.envoy.unread import unread
 from simulator.envoy.upstream_request import UpstreamRequest

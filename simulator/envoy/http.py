@@ -6,6 +6,7 @@ Follows   envoy/source/extensions/filters/network/http_connection_manager/config
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,7 @@ from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import PathRules
 from simulator.envoy.request_id import Tracing
 from simulator.envoy.route_table import RouteTable
+from simulator.envoy.upgrade import Upgrades
 from simulator.observe.explain import FieldRef
 
 
@@ -84,6 +86,7 @@ class HttpChain:
     """Whether a filter may look at what differs from request to request."""
     underscores: Underscores = Underscores.ALLOW
     """`common_http_protocol_options.headers_with_underscores_action`"""
+    upgrades: Upgrades = dataclasses.field(default_factory=dict)
     tracing: Tracing | None = None
     access_logs: tuple[AccessLog, ...] = ()
     filter_chain: str = ""

@@ -27,6 +27,7 @@ from simulator.envoy.rewrite import (
     Redirect,
     RegexRewrite,
 )
+from simulator.envoy.upgrade import Upgrades
 from simulator.observe.explain import FieldRef
 
 DEFAULT_TIMEOUT_NS = 15_000_000_000
@@ -162,6 +163,7 @@ class RouteEntry:
     """Where given, gRPC clients' deadlines count, up to this; 0: without limit."""
     grpc_timeout_offset_ns: int | None = None
     internal_redirect: InternalRedirect | None = None
+    upgrades: Upgrades = dataclasses.field(default_factory=dict)
     retry_policy: RetryPolicy | None = None
     """Its own, or else its virtual host's or its table's."""
     path_rewrite: PathRewrite = NO_PATH_REWRITE

@@ -19,7 +19,7 @@ from simulator.envoy.access_log import AccessLog, Record
 from simulator.envoy.balance import Host
 from simulator.envoy.choice import Choice, ask
 from simulator.envoy.commands import Command, Finish, Reset, Response, Wait
-from simulator.envoy.conn_manager import Refused, admit, prepare, release
+from simulator.envoy.conn_manager import Refused, admit, may_upgrade, prepare, release
 from simulator.envoy.connection import Connection
 from simulator.envoy.connection_log import of_connection
 from simulator.envoy.draws import NOTHING_FORCED, Draws, Forced
@@ -42,12 +42,10 @@ from simulator.envoy.route import Action, NoRoute, RouteMatch, RouteTable, unrou
 from simulator.envoy.router import Router
 from simulator.envoy.routing import finder
 from simulator.envoy.states import REACHED, TRANSITIONS, Event, State, UnexpectedEventError
+from simulator.envoy.upgrade import answered
 from simulator.envoy.upstream import Upstream
 from simulator.envoy.upstream_request import UpstreamRequest
 from simulator.observe.explain import Node, below
-
-VIA_UPSTREAM = "via_upstream"
-"""The details of a response that came from an endpoint."""
 
 Reached = TypeVar("Reached", bound=Command)
 
@@ -284,7 +282,7 @@ class Stream:
         """End with an endpoint's response."""
         headers = self._finalized(self.routed.match, response.status, response.headers)
         answer = Response(status=response.status, headers=headers, body=response.body)
-        return self._finish(answer, VIA_UPSTREAM)
+        return self._finish(*answered(self.routed.passing.request.headers, answer))
 
     def redirect(self, now: int, response: Response) -> Wait | None:
         """Begin anew where a response leads to, if the proxy is to follow it."""
@@ -370,6 +368,8 @@ class Stream:
         )
         find = finder(table, draws.stream, self._forced, explain=self._reasons is not None)
         self._enter(admitted.request, find)
+        if not may_upgrade(self._chain, admitted.request.headers, self._match):
+            return self.answer(403, "", "", "upgrade_failed")
         return self._filter(now)
 
     def _enter(self, request: Request, find: Find) -> None:

@@ -2,7 +2,7 @@
 
 Models    envoy.config.route.v3.{RouteAction, RedirectAction, DirectResponseAction, WeightedCluster}
 Follows   envoy/source/common/router/{config_impl,weighted_cluster_specifier}.cc
-Leaves    hedging, plugins, upgrades (docs/fidelity.md#route-options)
+Leaves    hedging, plugins (docs/fidelity.md#route-options)
 """
 
 from __future__ import annotations

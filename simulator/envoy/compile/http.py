@@ -2,7 +2,7 @@
 
 Models    envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
 Follows   envoy/source/extensions/filters/network/http_connection_manager/config.cc
-Leaves    scoped routes, upgrades, codec options (docs/fidelity.md#http-connection-manager)
+Leaves    scoped routes, codec options (docs/fidelity.md#http-connection-manager)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from simulator.envoy.compile.access_log import access_logs
 from simulator.envoy.compile.fields import names_unread, optional_ns
 from simulator.envoy.compile.filters import filter_config
 from simulator.envoy.compile.routes import route_table
+from simulator.envoy.compile.upgrades import manager_upgrades
 from simulator.envoy.filters.rbac_config import RbacConfig
 from simulator.envoy.filters.router_config import RouterConfig
 from simulator.envoy.http import HttpChain, HttpFilter, Underscores
@@ -32,7 +33,7 @@ _MODELLED = """
     drain_timeout http_protocol_options http2_protocol_options request_headers_timeout
     max_request_headers_kb always_set_request_id_in_response proxy_100_continue
     add_user_agent xff_num_trusted_hops skip_xff_append
-    server_header_transformation internal_address_config
+    server_header_transformation internal_address_config upgrade_configs request_id_extension
 """
 
 
@@ -97,6 +98,7 @@ def http_chain(
         client_cert_details=_cert_details(message.set_current_client_cert_details),
         via=message.via,
         underscores=tuple(Underscores)[options.headers_with_underscores_action],
+        upgrades=manager_upgrades(message.upgrade_configs, scope),
         tracing=_tracing(message, scope),
         access_logs=access_logs(message.access_log, scope),
         filter_chain=name,

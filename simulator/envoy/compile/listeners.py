@@ -30,7 +30,7 @@ _LISTENER = """
     connection_balance_config access_log stat_prefix per_connection_buffer_limit_bytes
     drain_type transparent freebind socket_options tcp_fast_open_queue_length reuse_port
     enable_reuse_port tcp_backlog_size ignore_global_conn_limit metadata bypass_overload_manager
-    additional_addresses
+    additional_addresses max_connections_to_accept_per_socket_event
 """
 _CHAIN = (
     "filter_chain_match filters transport_socket metadata name transport_socket_connect_timeout"

@@ -32,6 +32,7 @@ from simulator.envoy.compile.mutations import mutations
 from simulator.envoy.compile.rate_limits import rate_limits
 from simulator.envoy.compile.redirects import internal_redirect
 from simulator.envoy.compile.retries import retry_policy
+from simulator.envoy.compile.upgrades import route_upgrades
 from simulator.envoy.match import PathKind
 from simulator.envoy.match_tree import Tree
 from simulator.envoy.rejected import Scope
@@ -59,7 +60,7 @@ _ACTION = """cluster cluster_header weighted_clusters cluster_not_found_response
     auto_host_rewrite host_rewrite_header host_rewrite_path_regex host_rewrite
     append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies priority
     hash_policy max_stream_duration max_grpc_timeout grpc_timeout_offset
-    early_data_policy rate_limits include_vh_rate_limits internal_redirect_policy"""
+    early_data_policy rate_limits include_vh_rate_limits internal_redirect_policy upgrade_configs"""
 _HOST = """name domains routes matcher require_tls virtual_clusters request_headers_to_add
     request_headers_to_remove response_headers_to_add response_headers_to_remove
     typed_per_filter_config include_request_attempt_count include_attempt_count_in_response
@@ -310,6 +311,7 @@ def _forward(route: Any, template: str, above: _Inherited, scope: Scope) -> dict
             if (made := hash_policy(one, scope.at("hash_policy", at))) is not None
         ),
         "metadata_match": metadata_match(action),
+        "upgrades": route_upgrades(action.upgrade_configs, scope),
         "priority": "HIGH" if action.priority else "DEFAULT",
         "retry_policy": above.retry_policy,
         "rate_limits": rate_limits(action, scope),

@@ -41,6 +41,12 @@ def test_one_observation_a_line_for_each_request_sent(
         validate(each, schema)
 
 
+def test_nothing_is_said_of_what_istiod_always_sends(
+    meshdojo: Command, shop: Path, requests: Path
+) -> None:
+    assert meshdojo("probe", "-f", shop, "--requests", requests).err == ""
+
+
 def test_text_says_who_answered(meshdojo: Command, shop: Path, requests: Path) -> None:
     lines = meshdojo("probe", "-f", shop, "--requests", requests, "-o", "text").out.splitlines()
 

@@ -1,0 +1,45 @@
+"""Compile which protocols requests may ask to change to.
+
+Models    HttpConnectionManager.UpgradeConfig, RouteAction.UpgradeConfig
+Follows   envoy/source/extensions/filters/network/http_connection_manager/config.cc,
+          source/common/router/config_impl.cc
+Leaves    filters of their own, CONNECT that is ended here (docs/fidelity.md#upgrades)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from simulator.envoy.rejected import Scope
+from simulator.envoy.upgrade import Upgrades
+
+
+def manager_upgrades(configs: Iterable[Any], scope: Scope) -> Upgrades:
+    """Compile an HTTP connection manager's `upgrade_configs`."""
+    found: dict[str, bool] = {}
+    for at, one in enumerate(configs):
+        inner = scope.at("upgrade_configs", at)
+        inner.only(one, "upgrade_type enabled")
+        if one.upgrade_type.lower() in found:
+            raise inner.reject(
+                f"Error: multiple upgrade configs with the same name: '{one.upgrade_type}'"
+            )
+        found[one.upgrade_type.lower()] = _enabled(one)
+    return found
+
+
+def route_upgrades(configs: Iterable[Any], scope: Scope) -> Upgrades:
+    """Compile a route's `upgrade_configs`; the names it tells apart by upper and lower case."""
+    found: dict[str, bool] = {}
+    for at, one in enumerate(configs):
+        inner = scope.at("upgrade_configs", at)
+        inner.only(one, "upgrade_type enabled")
+        if one.upgrade_type in found:
+            raise inner.reject(f"Duplicate upgrade {one.upgrade_type}")
+        found[one.upgrade_type] = _enabled(one)
+    return {name.lower(): enabled for name, enabled in found.items()}
+
+
+def _enabled(config: Any) -> bool:  # noqa: ANN401 - protobuf
+    return not config.HasField("enabled") or bool(config.enabled.value)
