@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simulator.envoy.format_commands import Facts, as_text
-from simulator.envoy.formatter import Format, JsonFormat, render, render_json
+from simulator.envoy.format_commands import Facts
+from simulator.envoy.formatter import Substitution
 from simulator.envoy.header_map import Headers
 from simulator.envoy.log_filter import LogFilter
 from simulator.observe.explain import FieldRef, Node, Outcome
@@ -44,19 +44,13 @@ class AccessLog:
 
     sink: str
     """The file, `/dev/stdout` or `/dev/stderr`."""
-    text: Format = ()
-    json: JsonFormat | None = None
-    """In place of `text`."""
-    omit_empty: bool = False
+    form: Substitution
     filter: LogFilter | None = None
     field: FieldRef
 
     def line(self, facts: Facts) -> str:
         """Return what is written, its end of line included."""
-        if self.json is None:
-            return render(self.text, facts, "" if self.omit_empty else "-")
-        made = render_json(self.json, facts, omit_empty=self.omit_empty)
-        return as_text(made) + "\n"
+        return self.form.render(facts)
 
 
 def written(entries: Iterable[tuple[AccessLog, Facts]]) -> tuple[LogLine, ...]:

@@ -21,7 +21,7 @@ from simulator.envoy.draws import Draws
 from simulator.envoy.grpc import is_grpc
 from simulator.envoy.header_map import Headers, first, replaced, without
 from simulator.envoy.http import HttpChain, Underscores
-from simulator.envoy.local_reply import reply
+from simulator.envoy.local_reply import Reply
 from simulator.envoy.path import BadPathError, normalized, without_port, without_trailing_dot
 from simulator.envoy.request import BYTES, Request
 from simulator.envoy.request_id import REQUEST_ID, SERVICE_FORCED, Tracing, trace_mark, traced, uuid
@@ -100,12 +100,10 @@ class Refused:
         """Return what is known of the request."""
         return request if self.parsed else replace(request, headers=())
 
-    def response(self, request: Request) -> Response:
+    @property
+    def reply(self) -> Reply:
         """Return the answer."""
-        if self.parsed:
-            return reply(request, self.status, self.body, self.headers)
-        text = (("content-type", "text/plain"),)
-        return Response(status=self.status, body=self.body, headers=text)
+        return Reply(status=self.status, body=self.body, headers=self.headers)
 
 
 def prepare(chain: HttpChain, request: Request, connection: Connection | None) -> Request | Refused:

@@ -97,6 +97,8 @@ class Facts:
     status: int | None = None
     end: End | None = None
     """Absent as long as the request is under way."""
+    local_reply_body: str = ""
+    """What the proxy says, as long as it is making up its answer."""
 
 
 def as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -381,7 +383,7 @@ LOG_COMMANDS: dict[str, Callable[[str, Facts, End], Any]] = {
     "FILTER_CHAIN_NAME": lambda _, __, end: end.filter_chain or None,
     "GRPC_STATUS": _grpc_status,
     "GRPC_STATUS_NUMBER": lambda _, facts, end: _grpc_status("NUMBER", facts, end),
-    "LOCAL_REPLY_BODY": lambda _, __, ___: "",
+    "LOCAL_REPLY_BODY": lambda _, facts, __: facts.local_reply_body,
     "METADATA": _metadata,
     "PROTOCOL": lambda _, __, end: end.protocol,
     "REQUEST_DURATION": lambda _, __, end: 0 if end.protocol else None,

@@ -183,6 +183,22 @@ def render(parts: Format, facts: Facts, missing: str = "") -> str:
     return "".join(part if isinstance(part, str) else _text(part, facts, missing) for part in parts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Substitution:
+    """How a line of a log or the body of an answer is written."""
+
+    text: Format = ()
+    json: JsonFormat | None = None
+    """In place of `text`."""
+    omit_empty: bool = False
+
+    def render(self, facts: Facts) -> str:
+        """Return what is written, with an end of line after JSON."""
+        if self.json is None:
+            return render(self.text, facts, "" if self.omit_empty else "-")
+        return as_text(render_json(self.json, facts, omit_empty=self.omit_empty)) + "\n"
+
+
 def render_json(format_: JsonFormat, facts: Facts, *, omit_empty: bool) -> dict[str, Any]:
     """Return the object; `omit_empty` leaves out what has no value, which is null otherwise."""
     made = {name: _json(inner, facts, omit_empty=omit_empty) for name, inner in format_.items()}

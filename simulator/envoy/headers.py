@@ -14,11 +14,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from simulator.envoy.commands import Response
 from simulator.envoy.format_commands import Facts
 from simulator.envoy.formatter import render
 from simulator.envoy.header_map import Headers, without
-from simulator.envoy.local_reply import reply
+from simulator.envoy.local_reply import Reply
 from simulator.envoy.match import PathKind, compiled, without_query
 from simulator.envoy.mutation import Append, Mutations
 from simulator.envoy.request import PLAIN, Request, StreamInfo
@@ -285,7 +284,7 @@ def _path_for(match: RouteMatch, redirect: Redirect, request: Request, info: Str
     return path
 
 
-def respond(match: RouteMatch, request: Request, *, info: StreamInfo = PLAIN) -> Response:
+def respond(match: RouteMatch, request: Request, *, info: StreamInfo = PLAIN) -> Reply:
     """Return what a route answers that forwards nothing: a redirect or direct response."""
     route = match.route
     status, body = 404, ""
@@ -296,15 +295,14 @@ def respond(match: RouteMatch, request: Request, *, info: StreamInfo = PLAIN) ->
     headers: Headers = ()
     if (status == 201 or 300 <= status < 400) and request.path:
         headers = (("location", location(match, request, info)),)
-    answer = reply(request, status, body, headers)
     if route.redirect is not None:
         # What header formats call the path is what the redirect made of it, but for a format.
         rewrite = route.redirect.path_rewrite
         path = None if rewrite.format else rewritten_path(match, rewrite, request, info)
         request = replace(request, path=path or request.path)
     # Header formats do not know the status yet.
-    finished = finalize_response(match, answer.headers, request=request, info=info, status=0)
-    return Response(status=answer.status, headers=finished, body=answer.body)
+    headers = finalize_response(match, headers, request=request, info=info, status=0)
+    return Reply(status=status, body=body, headers=headers)
 
 
 def virtual_cluster(match: RouteMatch, request: Request) -> str | None:

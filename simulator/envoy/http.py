@@ -14,6 +14,7 @@ from typing import Any
 
 from simulator.envoy.access_log import AccessLog
 from simulator.envoy.filters.router_config import RouterConfig
+from simulator.envoy.local_reply_config import LocalReplyConfig
 from simulator.envoy.network_filter_config import NetworkFilter
 from simulator.envoy.path import PathRules
 from simulator.envoy.request_id import Tracing
@@ -89,6 +90,7 @@ class HttpChain:
     upgrades: Upgrades = dataclasses.field(default_factory=dict)
     tracing: Tracing | None = None
     access_logs: tuple[AccessLog, ...] = ()
+    local_reply: LocalReplyConfig | None = None
     filter_chain: str = ""
     """The name of the filter chain that it stands in."""
 

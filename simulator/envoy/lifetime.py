@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.envoy.commands import Response
 from simulator.envoy.grpc import is_grpc
 from simulator.envoy.header_map import first, replaced, with_headers
 from simulator.envoy.http import HttpChain
-from simulator.envoy.local_reply import reply
+from simulator.envoy.local_reply import Reply
 from simulator.envoy.request import Request
 from simulator.envoy.route import Action, NoRoute, RouteMatch
 from simulator.envoy.route_table import StreamDuration
@@ -48,12 +47,13 @@ class Lifetime:
         """Return what the access log says of it."""
         return "stream_idle_timeout" if self.idle else "max_duration_timeout"
 
-    def reply(self, request: Request) -> Response:
+    @property
+    def reply(self) -> Reply:
         """Return what the client is told."""
         if self.idle:
-            return reply(request, 504, "stream timeout")
+            return Reply(status=504, body="stream timeout")
         body = "downstream duration timeout"
-        return reply(request, 504, body, grpc_status=_DEADLINE_EXCEEDED)
+        return Reply(status=504, body=body, grpc_status=_DEADLINE_EXCEEDED)
 
 
 FOREVER = Lifetime(ns=0, idle=False, field=FieldRef("listeners", ""))

@@ -1,8 +1,8 @@
 """Answers that a proxy makes itself.
 
 Follows   envoy/source/common/http/utility.cc (prepareLocalReply), grpc/status.cc,
-          router/router.cc (onUpstreamReset)
-Leaves    local_reply_config (docs/fidelity.md#local-reply)
+          router/router.cc (onUpstreamReset),
+          common/http/utility.cc (PercentEncoding)
 """
 
 from __future__ import annotations
@@ -11,33 +11,55 @@ from dataclasses import dataclass
 
 from simulator.envoy.commands import Reset, Response
 from simulator.envoy.grpc import is_grpc, of_http
-from simulator.envoy.header_map import Headers
+from simulator.envoy.header_map import Headers, first, without
 from simulator.envoy.request import Request
 
 
-def reply(
-    request: Request,
-    status: int,
-    body: str,
-    headers: Headers = (),
-    grpc_status: int | None = None,
-) -> Response:
-    """Return the answer; a gRPC client gets its status in `grpc-status`, with HTTP 200."""
-    if is_grpc(request):
-        if grpc_status is None:
-            grpc_status = of_http(status)
-        lines: Headers = (
-            ("content-type", "application/grpc"),
-            ("grpc-status", str(grpc_status)),
-        )
-        if body and request.method != "HEAD":
-            lines = (*lines, ("grpc-message", body))
-        return Response(status=200, headers=(*lines, *headers))
-    if not body:
-        return Response(status=status, headers=headers)
-    lines = (("content-length", str(len(body.encode()))), ("content-type", "text/plain"))
-    sent = "" if request.method == "HEAD" else body
-    return Response(status=status, headers=(*lines, *headers), body=sent)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a proxy has to say, whatever kind of client it is for."""
+
+    status: int
+    body: str = ""
+    headers: Headers = ()
+    grpc_status: int | None = None
+    """For a gRPC client, where it is not the one that follows from `status`."""
+    content_type: str = "text/plain"
+    """The body's, unless `headers` say another."""
+
+    def response(self, request: Request) -> Response:
+        """Return the answer; a gRPC client gets its status in `grpc-status`, with HTTP 200."""
+        if is_grpc(request):
+            return self._grpc(request)
+        if not self.body:
+            return Response(status=self.status, headers=without(self.headers, _OF_BODIES))
+        headers: Headers = (("content-length", str(len(self.body.encode()))),)
+        if first(self.headers, "content-type") is None:
+            headers = (*headers, ("content-type", self.content_type))
+        headers = (*headers, *without(self.headers, ("content-length",)))
+        sent = "" if request.method == "HEAD" else self.body
+        return Response(status=self.status, headers=headers, body=sent)
+
+    def _grpc(self, request: Request) -> Response:
+        headers: Headers = (("content-type", "application/grpc"),)
+        if not first(self.headers, "grpc-status"):
+            status = of_http(self.status) if self.grpc_status is None else self.grpc_status
+            headers = (*headers, ("grpc-status", str(status)))
+        if self.body and request.method != "HEAD":
+            text = self.body.removesuffix("\n") if self.content_type == JSON else self.body
+            headers = (*headers, ("grpc-message", _percent_encoded(text)))
+        return Response(status=200, headers=(*headers, *without(self.headers, _OF_BODIES)))
+
+
+JSON = "application/json"
+_OF_BODIES = ("content-length", "content-type")
+
+
+def _percent_encoded(text: str) -> str:
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7E and byte != 0x25 else f"%{byte:02X}"
+        for byte in text.encode()
+    )
 
 
 _FLAGS = {

@@ -42,6 +42,12 @@ class Reasons:
         if node is not None:
             self._nodes.append(node)
 
+    def response(self, status: int | None, details: str, flags: Iterable[str]) -> None:
+        """Tell what the client got; without a status, nothing."""
+        told = f"{status}" if status is not None else "none: the connection is closed"
+        flagged = ",".join(flags)
+        self.note("response", told, f"{details}, flags {flagged}" if flagged else details)
+
     def note(
         self,
         what: str,

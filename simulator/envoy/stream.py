@@ -32,7 +32,7 @@ from simulator.envoy.headers import finalize_response, respond, virtual_cluster
 from simulator.envoy.http import HttpChain
 from simulator.envoy.internal_redirect import Redirects
 from simulator.envoy.lifetime import FOREVER, lifetime
-from simulator.envoy.local_reply import reply
+from simulator.envoy.local_reply import Reply
 from simulator.envoy.network_filters import authorize
 from simulator.envoy.outgoing import with_pseudo_headers
 from simulator.envoy.pool import Client, Overflow
@@ -94,7 +94,7 @@ class Stream:
         self._redirects = Redirects()
         self.lifetime = FOREVER
         """How long it may last from its start, which tells it; then `on_expiry`."""
-        self._started_ns, self._refused, self._routed_at_all = 0, False, False
+        self._started_ns, self._now, self._refused, self._routed_at_all = 0, 0, False, False
 
     @property
     def waiter(self) -> Stream:
@@ -123,20 +123,20 @@ class Stream:
 
     def start(self, now: int) -> Command:
         """Take the request; it is complete."""
-        self._take(Event.START)
+        self._take(Event.START, now)
         self._started_ns = now
         return self._reach(self._begin(now))
 
     def resume(self, now: int) -> Command | None:
         """Go on after a `Wait`."""
-        if not self._take(Event.RESUME):
+        if not self._take(Event.RESUME, now):
             return None
         router = self._router
         return self._reach(self._filter(now) if router is None else router.attempt(now))
 
     def on_told(self, now: int, response: Response | None) -> Command | None:
         """Take what a service said that a filter has asked; `None`: nothing."""
-        if not self._take(Event.TOLD):
+        if not self._take(Event.TOLD, now):
             return None
         assert self._passing is not None, "a filter has asked"
         self._passing.answer = response
@@ -144,44 +144,43 @@ class Stream:
 
     def on_turn(self, now: int, outcome: Client | Overflow | Reset) -> Command | None:
         """Take the end of waiting for a connection."""
-        if not self._take(Event.TURN):
+        if not self._take(Event.TURN, now):
             return None
         return self._reach(self.routed.on_turn(now, outcome))
 
     def on_response(self, now: int, response: Response) -> Command | None:
         """Take an attempt's response."""
-        if not self._take(Event.RESPONSE):
+        if not self._take(Event.RESPONSE, now):
             return None
         return self._reach(self.routed.on_response(now, response))
 
     def on_reset(self, now: int, reason: Reset, transport_failure: str = "") -> Command | None:
         """Take the end of an attempt without a response; the transport may say why."""
-        if not self._take(Event.RESET):
+        if not self._take(Event.RESET, now):
             return None
         return self._reach(self.routed.on_reset(now, reason, transport_failure))
 
     def on_per_try_timeout(self, now: int) -> Command | None:
         """Give up an attempt that took too long."""
-        if not self._take(Event.PER_TRY_TIMEOUT):
+        if not self._take(Event.PER_TRY_TIMEOUT, now):
             return None
         return self._reach(self.routed.on_per_try_timeout(now))
 
     def on_timeout(self, now: int) -> Finish | None:
         """Give up the request, which took too long."""
-        if not self._take(Event.TIMEOUT):
+        if not self._take(Event.TIMEOUT, now):
             return None
         return self._reach(self.routed.on_timeout(now))
 
     def on_expiry(self, now: int) -> Finish | None:
         """Give up a stream that lasts, or idles, too long."""
-        if not self._take(Event.EXPIRY):
+        if not self._take(Event.EXPIRY, now):
             return None
         self._abandon(now)
         if self._reasons is not None:
             self._reasons.expiry(self.lifetime)
         self.flag(self.lifetime.flag)
-        response = self.lifetime.reply(self.request)
-        return self._reach(self._finish_local(response, self.lifetime.details))
+        return self._reach(self._finish_local(self.lifetime.reply, self.lifetime.details))
 
     def _abandon(self, now: int) -> None:
         if self._router is not None:
@@ -189,7 +188,7 @@ class Stream:
 
     def on_disconnect(self, now: int) -> Finish | None:
         """Give up the request, whose client is gone."""
-        if not self._take(Event.DISCONNECT):
+        if not self._take(Event.DISCONNECT, now):
             return None
         self._abandon(now)
         self.flag("DC")
@@ -276,13 +275,13 @@ class Stream:
     ) -> Finish:
         """End with an answer of the proxy's own."""
         self.flag(flag)
-        return self._finish_local(reply(self.request, status, body, headers), details)
+        return self._finish_local(Reply(status=status, body=body, headers=headers), details)
 
     def forward(self, response: Response) -> Finish:
         """End with an endpoint's response."""
         headers = self._finalized(self.routed.match, response.status, response.headers)
-        answer = Response(status=response.status, headers=headers, body=response.body)
-        return self._finish(*answered(self.routed.passing.request.headers, answer))
+        said = replace(response, headers=headers)
+        return self._finish(*answered(self.routed.passing.request.headers, said))
 
     def redirect(self, now: int, response: Response) -> Wait | None:
         """Begin anew where a response leads to, if the proxy is to follow it."""
@@ -337,7 +336,7 @@ class Stream:
         self.state = State.QUEUED if request is None else State.AWAITING
 
     def _begin_again(self, now: int) -> None:
-        self._started_ns = now
+        self._started_ns = self._now = now
         self.routed.begin(now)
 
     def _begin(self, now: int) -> Command:
@@ -419,8 +418,8 @@ class Stream:
             return self._filter(now)
         self.flag(verdict.flag)
         if verdict.as_it_is:
-            return self._finish(verdict.response(self.request), verdict.details)
-        return self._finish_local(verdict.response(self.request), verdict.details, verdict.change)
+            return self._finish(verdict.bare, verdict.details)
+        return self._finish_local(verdict.reply, verdict.details, verdict.change)
 
     def _route(self, now: int, passing: Passing) -> Command:
         self._routed_at_all = True
@@ -428,11 +427,10 @@ class Stream:
         if isinstance(match, NoRoute):
             return self.answer(404, "", "NR", "route_not_found")
         if match.tls_redirect or match.route.action is not Action.ROUTE:
-            return self._finish(respond(match, passing.request, info=self._info), "direct_response")
+            return self._say(respond(match, passing.request, info=self._info), "direct_response")
         if self._upstream is None:
             if self._reasons is not None:
-                field = below(match.route.field, "route")
-                self._reasons.no_cluster(match.cluster or "", field)
+                self._reasons.no_cluster(match.cluster or "", below(match.route.field, "route"))
             return self.answer(match.route.cluster_not_found_status, "", "NC", "cluster_not_found")
         choice = Choice(self._draws, self._connection, self._forced.endpoints)
         choice.override = passing.override
@@ -447,21 +445,24 @@ class Stream:
         table = self._chain.route_table(self._routes) if refused.parsed else None
         self._match = given = unrouted(table, left)
         self._passing = self._passage(left, given, lambda _request, _info: given)
-        return self._finish(refused.response(left), refused.details)
+        return self._say(refused.reply, refused.details)
 
-    def _finish_local(self, response: Response, details: str, change: Change = None) -> Finish:
-        match, headers = self._match, response.headers
+    def _finish_local(self, reply: Reply, details: str, change: Change = None) -> Finish:
+        match, headers = self._match, reply.headers
         if isinstance(match, RouteMatch) and match.route.action is Action.ROUTE:
             headers = self._finalized(match, 0, headers)  # formats do not know the status yet
-        return self._finish(
-            replace(response, headers=change(headers) if change else headers), details
-        )
+        return self._say(replace(reply, headers=change(headers) if change else headers), details)
+
+    def _say(self, reply: Reply, details: str) -> Finish:
+        """End with an answer of the proxy's own, rewritten as is configured."""
+        self.details, rules, why = details, self._chain.local_reply, self._reasons
+        if rules is not None:
+            reply = rules.rewritten(reply, self.facts(self._now), why.note if why else None)
+        return self._finish(reply.response(self.request), details)
 
     def _finalized(self, match: RouteMatch, status: int, headers: Headers) -> Headers:
-        """Return response headers as the route has them."""
-        return finalize_response(
-            match, headers, request=self.request, info=self._info, status=status
-        )
+        request, info = self.request, self._info
+        return finalize_response(match, headers, request=request, info=info, status=status)
 
     def _finish(self, response: Response | None, details: str) -> Finish:
         self.details = details
@@ -476,14 +477,12 @@ class Stream:
             response = release(self._chain, self.request, response)
         self._response = response
         if self._reasons is not None:
-            told = f"{self._status}" if response is not None else "none: the connection is closed"
-            flags = f", flags {','.join(self.flags)}" if self.flags else ""
-            self._reasons.note("response", told, f"{details}{flags}")
+            self._reasons.response(self._status, details, self.flags)
         return Finish(
             response=response, flags=tuple(self.flags), details=details, attempts=self.attempts
         )
 
-    def _take(self, event: Event) -> bool:
+    def _take(self, event: Event, now: int) -> bool:
         """Return whether an event counts.
 
         Raises UnexpectedEventError for one that must not come now.
@@ -491,6 +490,7 @@ class Stream:
         if event not in TRANSITIONS[self.state]:
             message = f"`{event.value}` while the stream is {self.state.value}"
             raise UnexpectedEventError(message)
+        self._now = now
         return self.state is not State.DONE
 
     def _reach(self, command: Reached) -> Reached:

@@ -19,7 +19,7 @@ from simulator.envoy.access_log import AccessLog
 from simulator.envoy.compile.fields import fraction
 from simulator.envoy.compile.matchers import header_matcher, metadata_matcher
 from simulator.envoy.compile.mutations import format_string
-from simulator.envoy.formatter import Format
+from simulator.envoy.formatter import Format, Substitution
 from simulator.envoy.log_filter import (
     Comparison,
     Every,
@@ -76,48 +76,48 @@ def _access_log(message: Any, scope: Scope) -> AccessLog | None:  # noqa: ANN401
         return None
     chosen = None
     if message.HasField("filter"):
-        chosen = _filter(message.filter, scope.at("filter"))
+        chosen = log_filter(message.filter, scope.at("filter"))
     return AccessLog(
         sink=config.path if kind == _FILE else _STREAMS[kind],
         filter=chosen,
         field=scope.ref,
-        **_form(config, inner),
+        form=_form(config, inner),
     )
 
 
-def _form(config: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - protobuf
+def _form(config: Any, scope: Scope) -> Substitution:  # noqa: ANN401 - protobuf
     """Return how lines are written."""
     which = config.WhichOneof("access_log_format")
     match which:
         case None:
-            return {"text": format_string(_USUAL, scope, logged=True)}
+            return Substitution(text=format_string(_USUAL, scope, logged=True))
         case "format":
             text = config.format or _USUAL
-            return {"text": format_string(text, scope.at(which), logged=True)}
+            return Substitution(text=format_string(text, scope.at(which), logged=True))
         case "json_format" | "typed_json_format":
-            return {"json": _json(getattr(config, which), scope.at(which))}
-    given = config.log_format
-    inner = scope.at("log_format")
-    made = _substitution(given, inner)
-    return {**made, "omit_empty": bool(given.omit_empty_values)}
+            return Substitution(json=_json(getattr(config, which), scope.at(which)))
+    return substitution(config.log_format, scope.at("log_format"))
 
 
-def _substitution(message: Any, scope: Scope) -> dict[str, Any]:  # noqa: ANN401 - protobuf
+def substitution(message: Any, scope: Scope) -> Substitution:  # noqa: ANN401 - protobuf
+    """Compile a SubstitutionFormatString."""
+    omit = bool(message.omit_empty_values)
     for at, one in enumerate(message.formatters):
         if not one.typed_config.type_url.startswith("type.googleapis.com/envoy.extensions.format"):
             scope.at("formatters", at).skip("", "its commands give nothing")
     which = message.WhichOneof("format")
     match which:
         case "json_format":
-            return {"json": _json(message.json_format, scope.at(which))}
+            return Substitution(json=_json(message.json_format, scope.at(which)), omit_empty=omit)
         case "text_format_source":
             source = message.text_format_source
             inner = scope.at(which)
             if source.WhichOneof("specifier") not in ("inline_string", "inline_bytes"):
                 inner.skip("", "what is read from elsewhere is not known: the line is empty")
             text = source.inline_string or source.inline_bytes.decode("utf-8", "replace")
-            return {"text": format_string(text, inner, logged=True)}
-    return {"text": format_string(message.text_format, scope.at("text_format"), logged=True)}
+            return Substitution(text=format_string(text, inner, logged=True), omit_empty=omit)
+    parts = format_string(message.text_format, scope.at("text_format"), logged=True)
+    return Substitution(text=parts, omit_empty=omit)
 
 
 def _json(struct: Any, scope: Scope) -> Mapping[str, Any]:  # noqa: ANN401 - protobuf
@@ -136,7 +136,7 @@ def _formats(value: Any, scope: Scope) -> Any:  # noqa: ANN401 - a JSON value
     return [_formats(inner, scope) for inner in value] if isinstance(value, list) else value
 
 
-def _filter(message: Any, scope: Scope) -> LogFilter | None:  # noqa: ANN401 - protobuf
+def log_filter(message: Any, scope: Scope) -> LogFilter | None:  # noqa: ANN401 - protobuf
     """Compile an AccessLogFilter; None: everything is logged."""
     which = message.WhichOneof("filter_specifier")
     if which is None:
@@ -144,7 +144,9 @@ def _filter(message: Any, scope: Scope) -> LogFilter | None:  # noqa: ANN401 - p
     inner, given = scope.at(which), getattr(message, which)
     match which:
         case "and_filter" | "or_filter":
-            found = [_filter(one, inner.at("filters", at)) for at, one in enumerate(given.filters)]
+            found = [
+                log_filter(one, inner.at("filters", at)) for at, one in enumerate(given.filters)
+            ]
             parts = tuple(one for one in found if one is not None)
             return Every(parts, any_one=which == "or_filter")
         case "status_code_filter" | "duration_filter":

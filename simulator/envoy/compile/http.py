@@ -12,6 +12,7 @@ from typing import Any
 from simulator.envoy.compile.access_log import access_logs
 from simulator.envoy.compile.fields import names_unread, optional_ns
 from simulator.envoy.compile.filters import filter_config
+from simulator.envoy.compile.local_reply import local_reply
 from simulator.envoy.compile.routes import route_table
 from simulator.envoy.compile.upgrades import manager_upgrades
 from simulator.envoy.filters.rbac_config import RbacConfig
@@ -34,6 +35,7 @@ _MODELLED = """
     max_request_headers_kb always_set_request_id_in_response proxy_100_continue
     add_user_agent xff_num_trusted_hops skip_xff_append
     server_header_transformation internal_address_config upgrade_configs request_id_extension
+    local_reply_config
 """
 
 
@@ -85,7 +87,10 @@ def http_chain(
             not message.HasField("generate_request_id") or message.generate_request_id.value
         ),
         preserve_external_request_id=bool(message.preserve_external_request_id),
-        names_unread=names_unread(*message.http_filters),
+        names_unread=(
+            # The mappers' filters and the bodies' formats may look at a request's id, too.
+            names_unread(*message.http_filters) or message.HasField("local_reply_config")
+        ),
         always_set_request_id_in_response=bool(message.always_set_request_id_in_response),
         use_remote_address=bool(message.use_remote_address.value),
         skip_xff_append=bool(message.skip_xff_append),
@@ -101,6 +106,7 @@ def http_chain(
         upgrades=manager_upgrades(message.upgrade_configs, scope),
         tracing=_tracing(message, scope),
         access_logs=access_logs(message.access_log, scope),
+        local_reply=local_reply(message, scope),
         filter_chain=name,
     )
 

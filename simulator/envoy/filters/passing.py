@@ -16,7 +16,7 @@ from simulator.envoy.draws import Draws, Forced
 from simulator.envoy.filters.lasting import Lasting
 from simulator.envoy.format_commands import Facts
 from simulator.envoy.header_map import Headers
-from simulator.envoy.local_reply import reply
+from simulator.envoy.local_reply import Reply
 from simulator.envoy.reasons import Reasons
 from simulator.envoy.request import Request, StreamInfo
 from simulator.envoy.route import NoRoute, RouteMatch
@@ -42,11 +42,20 @@ class Answer:
     as_it_is: bool = False
     """Whether neither the route nor the client's being one of gRPC changes it."""
 
-    def response(self, request: Request) -> Response:
+    @property
+    def bare(self) -> Response:
+        """Return an answer that is sent as it is."""
+        return Response(status=self.status, headers=self.headers)
+
+    @property
+    def reply(self) -> Reply:
         """Return the answer, before the route or the filter changes its headers."""
-        if self.as_it_is:
-            return Response(status=self.status, headers=self.headers)
-        return reply(request, self.status, self.body, self.headers, self.grpc_status)
+        return Reply(
+            status=self.status,
+            body=self.body,
+            headers=self.headers,
+            grpc_status=self.grpc_status,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
