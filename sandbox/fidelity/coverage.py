@@ -23,6 +23,8 @@ from simulator.observe.explain import Node
 
 _LISTENER = "envoy.config.listener.v3.Listener"
 _ANY = "google.protobuf.Any"
+_OWN_LANGUAGES = ("google.protobuf.S", "google.api.expr.")
+"""Values and expressions: what they say is no field of Envoy's."""
 
 Outcomes = Callable[[Json], Sequence[Any] | None]
 """What a listener's requests come to in the simulator; nothing where it would be refused."""
@@ -61,7 +63,7 @@ def _places(
 ) -> Iterator[Place]:
     if not isinstance(value, Mapping) or kind is None:
         return
-    if kind.full_name == "google.protobuf.Struct":
+    if kind.full_name.startswith(_OWN_LANGUAGES):
         return
     if "@type" in value:
         kind = message(str(value["@type"]).rpartition("/")[2]).DESCRIPTOR
@@ -203,7 +205,7 @@ def _kinds(value: Any, kind: Descriptor | None) -> Iterator[Descriptor]:  # noqa
     """Yield every message type that occurs."""
     if not isinstance(value, Mapping) or kind is None:
         return
-    if kind.full_name.startswith("google.protobuf.S"):
+    if kind.full_name.startswith(_OWN_LANGUAGES):
         return
     if "@type" in value:
         kind = message(str(value["@type"]).rpartition("/")[2]).DESCRIPTOR

@@ -28,8 +28,11 @@ from sandbox.errors import StartTimeout
 from sandbox.fidelity.endpoints import Arrived, Endpoints, endpoints, head
 from sandbox.fidelity.generate.case import (
     CLUSTERS,
+    FULL,
     HASHING,
     LOOPBACK,
+    NAMED,
+    PORT,
     REFUSING,
     Ask,
     Batch,
@@ -38,7 +41,6 @@ from sandbox.fidelity.generate.case import (
     is_http,
     the_manager,
 )
-from sandbox.fidelity.generate.chains import PORT
 
 _START_S = 20.0
 _UPDATE_S = 10.0
@@ -96,12 +98,20 @@ def clusters(ports: Sequence[int], refusing: int) -> list[Json]:
         ring | {"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": 64}},
         maglev | {"lb_policy": "MAGLEV", "maglev_lb_config": {"table_size": 251}},
         _cluster(REFUSING, [refusing]),
+        _cluster(FULL, ports[:1], max_requests=0),
+        _cluster(NAMED, ports[:1], hostname="named.host"),
     ]
 
 
-def _cluster(name: str, ports: Sequence[int]) -> Json:
+def _cluster(name: str, ports: Sequence[int], hostname: str = "", **urgent: int) -> Json:
+    """Return a cluster, and what bounds its requests of high priority."""
     endpoints_ = [
-        {"endpoint": {"address": {"socket_address": {"address": LOOPBACK, "port_value": port}}}}
+        {
+            "endpoint": {
+                "address": {"socket_address": {"address": LOOPBACK, "port_value": port}},
+                "hostname": hostname,
+            }
+        }
         for port in ports
     ]
     return {
@@ -112,7 +122,8 @@ def _cluster(name: str, ports: Sequence[int]) -> Json:
         # Listeners are asked at the same time, and are not to see each other's retries.
         "circuit_breakers": {
             "thresholds": [
-                {"priority": priority, "max_retries": 1000} for priority in ("DEFAULT", "HIGH")
+                {"priority": "DEFAULT", "max_retries": 1000},
+                {"priority": "HIGH", "max_retries": 1000, **urgent},
             ]
         },
     }
@@ -330,20 +341,23 @@ async def _one(fed: Fed, mine: Sequence[Ask | Dial]) -> list[Seen]:
 class _Client:
     """A connection that speaks HTTP/1.1."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._port = port
         self._reader = reader
         self._writer = writer
 
     @classmethod
     async def open(cls, fed: Fed, source: str) -> _Client:
         where = (fed.address, fed.port)
-        return cls(*await asyncio.open_connection(*where, local_addr=(source, 0)))
+        return cls(fed.port, *await asyncio.open_connection(*where, local_addr=(source, 0)))
 
     def close(self) -> None:
         self._writer.close()
 
     async def ask(self, case: str, ask: Ask) -> Seen:
-        self._writer.write(_wire(case, ask))
+        self._writer.write(_wire(case, ask, self._port))
         port = int(self._writer.get_extra_info("sockname")[1])
         try:
             status, headers = await asyncio.wait_for(_response(self._reader, ask.method), _ANSWER_S)
@@ -441,8 +455,9 @@ def _replace(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _wire(case: str, ask: Ask) -> bytes:
-    lines = [f"{ask.method} {ask.path} HTTP/1.1", f"host: {ask.host}", f"{CASE}: {case}"]
+def _wire(case: str, ask: Ask, port: int) -> bytes:
+    host = ask.host_at(port)
+    lines = [f"{ask.method} {ask.path} HTTP/1.1", f"host: {host}", f"{CASE}: {case}"]
     lines += [f"{name}: {value}" for name, value in ask.headers]
     if ask.method in ("POST", "PUT"):
         lines.append(f"content-length: {ask.body}")

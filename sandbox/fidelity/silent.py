@@ -69,6 +69,14 @@ _WHY: Mapping[str, Mapping[str, str]] = {
         "Filter": "config_discovery",
         "HttpFilter": "config_discovery is_optional",
     },
+    "between always and never chance decides; other tests are about it": {
+        "FractionalPercent": "denominator",
+    },
+    "it decides whether configuration is taken, and what is not taken is asked nothing": {
+        "FilterConfig": "is_optional",
+        "RouteConfiguration": "max_direct_response_body_size_bytes",
+        "Filter": "name",
+    },
     "Envoy leaves it to extensions, and the simulator names it as not simulated": {
         "MatcherTree": "custom_match",
         "OnMatch": "keep_matching matcher",

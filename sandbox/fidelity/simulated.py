@@ -88,7 +88,7 @@ def play(
     assert accepted.http is not None, "the listener speaks HTTP"
     stream = one.stream(
         accepted.http,
-        _request(f"{fed.name}.{number}", ask),
+        _request(f"{fed.name}.{number}", ask, fed.port),
         Listed(),
         explain=explain,
         connection=connection,
@@ -128,11 +128,12 @@ def _dialled(
     return Found(said=name), accepted.node
 
 
-def _request(case: str, ask: Ask) -> Request:
+def _request(case: str, ask: Ask, port: int) -> Request:
     headers = [(CASE, case), *((name.lower(), value.strip(" ")) for name, value in ask.headers)]
     if ask.method in ("POST", "PUT"):
         headers.append(("content-length", str(ask.body)))
-    return Request(method=ask.method, authority=ask.host, path=ask.path, headers=tuple(headers))
+    host = ask.host_at(port)
+    return Request(method=ask.method, authority=host, path=ask.path, headers=tuple(headers))
 
 
 def _forced(ask: Ask, seen: Seen) -> Forced:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
+from sandbox.fidelity.generate.aimed_filters import FILTERS
+from sandbox.fidelity.generate.aimed_routes import ROUTES
 from sandbox.fidelity.generate.asks import ask
 from sandbox.fidelity.generate.case import Batch
 from sandbox.fidelity.generate.chains import chains, dial
@@ -15,6 +17,7 @@ from sandbox.fidelity.generate.connection import manager
 
 _ONE_IN = 10
 """So many listeners have one that is about its filter chains alone."""
+_AIMS = (*FILTERS, *ROUTES)
 
 
 def batch(seed: int, number: int, asks: int) -> Batch:
@@ -23,5 +26,8 @@ def batch(seed: int, number: int, asks: int) -> Batch:
     if number % _ONE_IN == _ONE_IN - 1:
         listener = chains(chance)
         return Batch(listener, tuple(dial(chance, listener) for _ in range(asks)))
+    if number % 2 == 0:
+        aim = _AIMS[number // 2 % len(_AIMS)](chance)
+        return Batch(aim.listener, tuple(aim.ask(chance) for _ in range(asks)))
     listener = manager(chance)
     return Batch(listener, tuple(ask(chance, listener) for _ in range(asks)))

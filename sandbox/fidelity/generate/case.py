@@ -15,7 +15,13 @@ HASHING = ("ring", "maglev")
 """Clusters of several endpoints, among which a hash chooses."""
 REFUSING = "closed"
 """A cluster whose only endpoint refuses connections."""
+FULL = "full"
+"""A cluster that takes no request of high priority."""
+NAMED = "named"
+"""A cluster whose endpoint has a host name."""
 LOOPBACK = "127.0.0.1"
+PORT = 61_234
+"""Stands for the port that the plane gives the listener."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,10 @@ class Ask:
     """How many bytes."""
     source: str = LOOPBACK
     """The client's address."""
+
+    def host_at(self, port: int) -> str:
+        """Return the host, asked of a listener at a port."""
+        return self.host.replace(f":{PORT}", f":{port}")
 
 
 @dataclass(frozen=True, slots=True)

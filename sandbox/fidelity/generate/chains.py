@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from sandbox.fidelity.generate.case import Dial, Json
+from sandbox.fidelity.generate.case import PORT, Dial, Json
 
 _TYPE = "type.googleapis.com/envoy.extensions.filters."
 _SAY = f"{_TYPE}network.direct_response.v3.Config"
@@ -13,8 +13,6 @@ _PROTOCOLS = ("h2", "http/1.1", "istio", "h2c", "http/1.0")
 _ADDRESSES = ("127.0.1.1", "127.0.1.2", "127.0.2.1")
 _SOURCES = ("127.0.0.1", "127.0.0.2", "127.0.3.1")
 _SOURCE_PORTS = (23_001, 23_002)
-PORT = 61_234
-"""Stands for the port that the plane gives the listener."""
 
 
 def chains(chance: Random) -> Json:

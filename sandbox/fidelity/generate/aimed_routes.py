@@ -1,0 +1,200 @@
+"""Invent listeners about one rare field of routes or of the connection manager each."""
+
+from __future__ import annotations
+
+from random import Random
+
+from sandbox.fidelity.generate.aims import Aim, Maker, filtered, forward, listening
+from sandbox.fidelity.generate.case import FULL, NAMED, PORT, Json
+
+_ELSE: Json = {"name": "else", "match": {"prefix": "/"}, "direct_response": {"status": 404}}
+
+
+def _case(chance: Random) -> Aim:
+    way = chance.choice(("exact", "prefix", "suffix", "contains"))
+    text = {"string_match": {way: "One", "ignore_case": True}}
+    match: Json = chance.choice(
+        (
+            {"prefix": "/", "headers": [{"name": "x-a", **text}]},
+            {"prefix": "/", "query_parameters": [{"name": "p", **text}]},
+            {"prefix": "/", "query_parameters": [{"name": "p", "present_match": True}]},
+            {chance.choice(("prefix", "path", "path_separated_prefix")): "/A",
+             "case_sensitive": False},
+        )
+    )  # fmt: skip
+    return Aim(
+        listener=listening([{**forward(), "match": match}, _ELSE]),
+        headers=(("x-a", (None, "one", "ONE", "One", "two")),),
+        paths=("/a", "/A", "/a?p=one", "/a?p=ONE", "/b?p=", "/b?p=two"),
+    )
+
+
+def _tls(chance: Random) -> Aim:
+    match = {"prefix": "/", "tls_context": {chance.choice(("validated", "presented")): True}}
+    return Aim(listener=listening([{**forward(), "match": match}, _ELSE]))
+
+
+def _removed(chance: Random) -> Aim:
+    remove = {"response_headers_to_remove": ["x-said"]}
+    entry = {"name": "c0", "weight": 100}
+    if chance.random() < 0.4:
+        entry = {"cluster_header": "x-last", "weight": 100}
+    shared = chance.random() < 0.5
+    weighted = {"clusters": [entry | (remove if shared else {})], "header_name": "x-random"}
+    route = {"name": "r", "match": {"prefix": "/"}, "route": {"weighted_clusters": weighted}}
+    return Aim(
+        listener=listening([route | ({} if shared else remove)]),
+        headers=(("x-random", ("1", "50")), ("x-last", (None, "c1", "c2", "gone"))),
+        scripts=(("200+x-said:one",), ("200",)),
+    )
+
+
+def _hashed(chance: Random) -> Aim:
+    cookie: Json = {"name": "u", "ttl": chance.choice(("0s", "9s"))}
+    if chance.random() < 0.6:
+        cookie |= {"path": "/p"}
+    if chance.random() < 0.7:
+        cookie["attributes"] = [{"name": "SameSite", "value": "Strict"}, {"name": "Secure"}]
+    rewrite = {"pattern": {"regex": "[a-m]+"}, "substitution": "z"}
+    first: Json = {"header": {"header_name": "x-a"}, "terminal": True}
+    ways: tuple[list[Json], ...] = (
+        [{"cookie": cookie}],
+        [{"cookie": {"name": "u"}}],
+        [{"header": {"header_name": "x-a", "regex_rewrite": rewrite}}],
+        [first, {"header": {"header_name": "x-b"}}],
+        [{"filter_state": {"key": "test.state"}}],
+    )
+    policies = chance.choice(ways)
+    state = {
+        "on_request_headers": [
+            {
+                "object_key": "test.state",
+                "factory_key": "envoy.hashable_string",
+                "format_string": {"text_format_source": {"inline_string": "one"}},
+            }
+        ]
+    }
+    return Aim(
+        listener=listening(
+            [forward(chance.choice(("ring", "maglev")), hash_policy=policies)],
+            [filtered("state", "set_filter_state.v3.Config", state)],
+        ),
+        headers=(
+            ("x-a", (None, "abc", "one", "nnn", "1")),
+            ("x-b", (None, "one", "2", "3")),
+            ("cookie", (None, "v=1", "u=one", "u=2", "v=1; u=3")),
+        ),
+    )
+
+
+def _to_odd_clusters(chance: Random) -> Aim:
+    route = chance.choice(
+        (
+            forward(NAMED, auto_host_rewrite=True),
+            forward(FULL, priority="HIGH"),
+            forward(timeout="0s", max_grpc_timeout="0.1s", grpc_timeout_offset="0.05s"),
+            forward(timeout="0.1s"),
+        )
+    )
+    router = {
+        chance.choice(("respect_expected_rq_timeout", "suppress_envoy_headers")): True,
+    }
+    return Aim(
+        listener=listening([route], router=router),
+        headers=(
+            ("grpc-timeout", (None, "100m", "90m")),
+            ("x-envoy-expected-rq-timeout-ms", (None, "120", "90")),
+            ("content-type", ("application/grpc", None)),
+        ),
+    )
+
+
+def _tried_again(chance: Random) -> Aim:
+    policy: Json = {"num_retries": 2, "retry_back_off": {"base_interval": "0.001s"}}
+    if chance.random() < 0.5:
+        matcher = {"name": "x-said", "string_match": {"exact": "7"}}
+        policy |= {"retry_on": "retriable-headers", "retriable_headers": [matcher]}
+    else:
+        policy |= {"retry_on": "retriable-status-codes", "retriable_status_codes": [404, 418]}
+    return Aim(
+        listener=listening([forward(retry_policy=policy)]),
+        scripts=(("503+x-said:7", "200"), ("200+x-said:7", "200"), ("404", "200"), ("200",)),
+    )
+
+
+def _connected(chance: Random) -> Aim:
+    ranges = [{"address_prefix": "10.0.0.0", "prefix_len": 8}]
+    config: Json = chance.choice(
+        (
+            {"internal_address_config": {"cidr_ranges": ranges}},
+            {"normalize_path": True},
+            {"path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"},
+            {"path_with_escaped_slashes_action": "REJECT_REQUEST"},
+            {"use_remote_address": True, "preserve_external_request_id": True},
+            {"strip_matching_host_port": True},
+        )
+    )
+    return Aim(
+        listener=listening([forward()], manager=config),
+        headers=(
+            ("x-forwarded-for", (None, "10.0.0.1", "1.2.3.4")),
+            ("x-request-id", (None, "mine")),
+        ),
+        hosts=("a.test", f"a.test:{PORT}", "a.test:81"),
+        paths=("/a/../b", "/a%2Fb", "/a/./b", "/a", "/a%5cb"),
+    )
+
+
+def _by_tree(chance: Random) -> Aim:
+    kind = "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
+    asked = {"name": "header", "typed_config": {"@type": kind, "header_name": "x-a"}}
+    one, two, other = (
+        _leads_to({**_ELSE, "name": name, "direct_response": {"status": status}})
+        for name, status in (("one", 201), ("two", 202), ("other", 203))
+    )
+    return Aim(
+        listener=listening((), host={"matcher": tree(chance, asked, one, two, other)}),
+        headers=(("x-a", (None, "one", "1", "onetwo", "12")),),
+    )
+
+
+def tree(chance: Random, asked: Json, one: Json, two: Json, other: Json) -> Json:
+    """Return a Matcher that looks at one input, and leads to one of three ends."""
+    if chance.random() < 0.4:
+        field = chance.choice(("exact_match_map", "prefix_match_map"))
+        found: Json = {"matcher_tree": {"input": asked, field: {"map": {"one": one, "1": two}}}}
+    else:
+        value: Json = {"exact": "ONE", "ignore_case": True}
+        single = {"single_predicate": {"input": asked, "value_match": value}}
+        begins = {"single_predicate": {"input": asked, "value_match": {"prefix": "1"}}}
+        rules: tuple[Json, ...] = (
+            single,
+            {"not_matcher": single},
+            {"or_matcher": {"predicate": [single, begins]}},
+            {"and_matcher": {"predicate": [begins, {"not_matcher": single}]}},
+        )
+        matchers = [
+            {"predicate": chance.choice(rules), "on_match": one},
+            {"predicate": begins, "on_match": two},
+        ]
+        found = {"matcher_list": {"matchers": matchers}}
+    return found | {"on_no_match": other}
+
+
+def _leads_to(route: Json) -> Json:
+    kind = "type.googleapis.com/envoy.config.route.v3.Route"
+    return {"action": {"name": "route", "typed_config": {"@type": kind, **route}}}
+
+
+ROUTES: tuple[Maker, ...] = (
+    _case,
+    _tls,
+    _removed,
+    _hashed,
+    _to_odd_clusters,
+    _tried_again,
+    _connected,
+    _by_tree,
+    _hashed,
+    _case,
+)
