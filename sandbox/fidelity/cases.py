@@ -79,11 +79,13 @@ def compare_cases(count: int, seed: int, on_progress: Progress | None = None) ->
         number = 0
         while comparison.done < count:
             batches: list[Batch] = []
-            while len(batches) < _LISTENERS and comparison.done + len(batches) * _ASKS < count:
-                made = batch(seed, number, _ASKS)
+            left = count - comparison.done
+            while len(batches) < _LISTENERS and left > 0:
+                made = batch(seed, number, min(_ASKS, left))
                 number += 1
                 if comparison.accepts(made.listener):
                     batches.append(made)
+                    left -= len(made.asks)
             comparison.round(batches)
             if on_progress is not None:
                 on_progress(f"{comparison.done} cases, {len(comparison.differences)} differences")

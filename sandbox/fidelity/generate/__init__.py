@@ -21,13 +21,13 @@ _AIMS = (*FILTERS, *ROUTES)
 
 
 def batch(seed: int, number: int, asks: int) -> Batch:
-    """Return the listener of a number, and so many requests to it."""
+    """Return the listener of a number, and so many requests to it, or half as many."""
     chance = Random(f"{seed}/{number}")
     if number % _ONE_IN == _ONE_IN - 1:
         listener = chains(chance)
         return Batch(listener, tuple(dial(chance, listener) for _ in range(asks)))
-    if number % 2 == 0:
-        aim = _AIMS[number // 2 % len(_AIMS)](chance)
-        return Batch(aim.listener, tuple(aim.ask(chance) for _ in range(asks)))
+    if number % 3 != 0:
+        aim = _AIMS[(number - number // 3 - 1) % len(_AIMS)](chance)
+        return Batch(aim.listener, tuple(aim.ask(chance) for _ in range((asks + 1) // 2)))
     listener = manager(chance)
     return Batch(listener, tuple(ask(chance, listener) for _ in range(asks)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from sandbox.fidelity.generate.aimed_routes import tree
-from sandbox.fidelity.generate.aims import Aim, Maker, filtered, forward, listening, typed
+from sandbox.fidelity.generate.aims import Aim, Maker, each, filtered, forward, listening, typed
 from sandbox.fidelity.generate.case import Json
 from sandbox.fidelity.generate.matching import METADATA, STATE
 
+_ANY: Json = {"any": True}
 _NEAR = {"address_prefix": "127.0.0.0", "prefix_len": 8}
 _HEADER = {"name": "x-a", "string_match": {"exact": "one"}}
 _WRITTEN: Json = {"a": "v", "b": 5, "t": True, "f": False, "n": None, "l": ["one", 3]}
@@ -28,7 +29,11 @@ _FOUND: tuple[tuple[str, Json], ...] = (
 
 def metadata(chance: Random) -> Json:
     """Return a MetadataMatcher."""
-    key, value = chance.choice(_FOUND)
+    return _of_value(chance, chance.randrange(len(_FOUND)))
+
+
+def _of_value(chance: Random, at: int) -> Json:
+    key, value = _FOUND[at]
     inverted = {"invert": True} if chance.random() < 0.25 else {}
     return {"filter": METADATA, "path": [{"key": key}], "value": value} | inverted
 
@@ -89,24 +94,33 @@ def _writers(chance: Random) -> list[Json]:
     ]
 
 
-def _policy(chance: Random) -> Json:
-    permission: Json = {"any": True}
-    principal: Json = {"any": True}
-    if chance.random() < 0.5:
-        permission = chance.choice(_permissions(chance))
-    else:
-        principal = chance.choice(_principals(chance))
-    policy: Json = {"permissions": [permission], "principals": [principal]}
+def _policy(permission: Json, principal: Json) -> Json:
+    return {"permissions": [permission], "principals": [principal]}
+
+
+def _permitted(chance: Random, at: int) -> Aim:
+    policy = _policy(_permissions(chance)[at], _ANY)
     if chance.random() < 0.15:
         policy["condition"] = {"const_expr": {"bool_value": chance.random() < 0.3}}
-    return policy
+    return _judged(chance, {"action": chance.choice(("ALLOW", "DENY")), "policies": {"p": policy}})
 
 
-def _judged(chance: Random) -> Aim:
-    action = chance.choice(("ALLOW", "ALLOW", "DENY"))
-    config: Json = {"rules": {"action": action, "policies": {"p": _policy(chance)}}}
-    if chance.random() < 0.3:
-        config = {"matcher": _decisions(chance)}
+def _claimed(chance: Random, at: int) -> Aim:
+    policy = _policy(_ANY, _principals(chance)[at])
+    return _judged(chance, {"action": "ALLOW", "policies": {"p": policy}})
+
+
+def _valued(chance: Random, at: int) -> Aim:
+    policy = _policy({"metadata": _of_value(chance, at)}, _ANY)
+    return _judged(chance, {"action": "ALLOW", "policies": {"p": policy}})
+
+
+def _judged(chance: Random, rules: Json) -> Aim:
+    return _judging([filtered("rbac", "rbac.v3.RBAC", {"rules": rules})], *_writers(chance))
+
+
+def _decided(chance: Random) -> Aim:
+    config = {"matcher": _decisions(chance)}
     return _judging([filtered("rbac", "rbac.v3.RBAC", config)], *_writers(chance))
 
 
@@ -136,7 +150,10 @@ def _decisions(chance: Random) -> Json:
 def _shadowed(chance: Random) -> Aim:
     config: Json = {"shadow_rules_stat_prefix": "dry_"}
     if chance.random() < 0.5:
-        config["shadow_rules"] = {"action": "ALLOW", "policies": {"p": _policy(chance)}}
+        config["shadow_rules"] = {
+            "action": "ALLOW",
+            "policies": {"p": _policy(chance.choice(_permissions(chance)), _ANY)},
+        }
     else:
         config["shadow_matcher"] = _decisions(chance)
     shown = "%DYNAMIC_METADATA(envoy.filters.http.rbac:dry_shadow_engine_result)%"
@@ -150,13 +167,14 @@ def _shadowed(chance: Random) -> Aim:
 
 def _stated(chance: Random) -> Aim:
     matcher = {"key": STATE, "string_match": {"safe_regex": {"regex": ".*"}}}
-    policy = {"permissions": [{"any": True}], "principals": [{"filter_state": matcher}]}
+    policy = _policy(_ANY, {"filter_state": matcher})
     rules = {"rules": {"action": "DENY", "policies": {"p": policy}}}
     return _judging([filtered("rbac", "rbac.v3.RBAC", rules)], *_writers(chance))
 
 
-def _buffered(chance: Random) -> Aim:
-    own: Json = chance.choice(({"disabled": True}, {"buffer": {"max_request_bytes": 50}}))
+def _buffered(_: Random, at: int) -> Aim:
+    ways: tuple[Json, ...] = ({"disabled": True}, {"buffer": {"max_request_bytes": 50}})
+    own = ways[at]
     per_route = {"typed_per_filter_config": {"buffer": typed("buffer.v3.BufferPerRoute", own)}}
     return Aim(
         listener=listening(
@@ -261,14 +279,23 @@ def _healthy(chance: Random) -> Aim:
 
 
 FILTERS: tuple[Maker, ...] = (
-    *(_judged,) * 12,
+    *each(_permitted, 12),
+    *each(_claimed, 12),
+    *each(_valued, len(_FOUND)),
+    _decided,
     _shadowed,
     _shadowed,
     _stated,
-    _buffered,
+    _stated,
+    _stated,
+    *each(_buffered, 2),
+    _across,
     _across,
     _faulty,
+    _faulty,
+    _limited,
     _limited,
     _mutated,
+    _healthy,
     _healthy,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from sandbox.fidelity.generate.aims import Aim, Maker, filtered, forward, listening
+from sandbox.fidelity.generate.aims import Aim, Maker, each, filtered, forward, listening
 from sandbox.fidelity.generate.case import FULL, NAMED, PORT, Json
 
 _ELSE: Json = {"name": "else", "match": {"prefix": "/"}, "direct_response": {"status": 404}}
@@ -49,7 +49,7 @@ def _removed(chance: Random) -> Aim:
     )
 
 
-def _hashed(chance: Random) -> Aim:
+def _hashed(chance: Random, at: int) -> Aim:
     cookie: Json = {"name": "u", "ttl": chance.choice(("0s", "9s"))}
     if chance.random() < 0.6:
         cookie |= {"path": "/p"}
@@ -64,7 +64,7 @@ def _hashed(chance: Random) -> Aim:
         [first, {"header": {"header_name": "x-b"}}],
         [{"filter_state": {"key": "test.state"}}],
     )
-    policies = chance.choice(ways)
+    policies = ways[at]
     state = {
         "on_request_headers": [
             {
@@ -87,15 +87,13 @@ def _hashed(chance: Random) -> Aim:
     )
 
 
-def _to_odd_clusters(chance: Random) -> Aim:
-    route = chance.choice(
-        (
-            forward(NAMED, auto_host_rewrite=True),
-            forward(FULL, priority="HIGH"),
-            forward(timeout="0s", max_grpc_timeout="0.1s", grpc_timeout_offset="0.05s"),
-            forward(timeout="0.1s"),
-        )
-    )
+def _to_odd_clusters(chance: Random, at: int) -> Aim:
+    route = (
+        forward(NAMED, auto_host_rewrite=True),
+        forward(FULL, priority="HIGH"),
+        forward(timeout="0s", max_grpc_timeout="0.1s", grpc_timeout_offset="0.05s"),
+        forward(timeout="0.1s"),
+    )[at]
     router = {
         chance.choice(("respect_expected_rq_timeout", "suppress_envoy_headers")): True,
     }
@@ -122,20 +120,18 @@ def _tried_again(chance: Random) -> Aim:
     )
 
 
-def _connected(chance: Random) -> Aim:
+def _connected(_: Random, at: int) -> Aim:
     ranges = [{"address_prefix": "10.0.0.0", "prefix_len": 8}]
-    config: Json = chance.choice(
-        (
-            {"internal_address_config": {"cidr_ranges": ranges}},
-            {"normalize_path": True},
-            {"path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"},
-            {"path_with_escaped_slashes_action": "REJECT_REQUEST"},
-            {"use_remote_address": True, "preserve_external_request_id": True},
-            {"strip_matching_host_port": True},
-        )
+    ways: tuple[Json, ...] = (
+        {"internal_address_config": {"cidr_ranges": ranges}},
+        {"normalize_path": True},
+        {"path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"},
+        {"path_with_escaped_slashes_action": "REJECT_REQUEST"},
+        {"use_remote_address": True, "preserve_external_request_id": True},
+        {"strip_matching_host_port": True},
     )
     return Aim(
-        listener=listening([forward()], manager=config),
+        listener=listening([forward()], manager=ways[at]),
         headers=(
             ("x-forwarded-for", (None, "10.0.0.1", "1.2.3.4")),
             ("x-request-id", (None, "mine")),
@@ -190,11 +186,11 @@ ROUTES: tuple[Maker, ...] = (
     _case,
     _tls,
     _removed,
-    _hashed,
-    _to_odd_clusters,
+    *each(_hashed, 5),
+    *each(_to_odd_clusters, 4),
     _tried_again,
-    _connected,
+    *each(_connected, 6),
     _by_tree,
-    _hashed,
+    _by_tree,
     _case,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from sandbox.fidelity.generate.case import Ask, Json
@@ -46,6 +47,15 @@ class Aim:
             script=chance.choice(self.scripts),
             body=chance.choice(self.bodies) if method in ("POST", "PUT") else 0,
         )
+
+
+def each(make: Callable[[Random, int], Aim], ways: int) -> tuple[Maker, ...]:
+    """Return what makes a listener in each of so many ways."""
+    return tuple(partial(_way, make, at) for at in range(ways))
+
+
+def _way(make: Callable[[Random, int], Aim], at: int, chance: Random) -> Aim:
+    return make(chance, at)
 
 
 def forward(cluster: str = "c0", **more: object) -> Json:
