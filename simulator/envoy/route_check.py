@@ -283,7 +283,8 @@ class _Asked:
     def response_headers(self) -> Headers:
         """Return the response's headers as they go back."""
         if self.answering is not None:
-            return respond(self.answering, self.request, info=self.info).headers
+            reply = respond(self.answering, self.request, info=self.info)
+            return reply.response(self.request).headers
         if self.forwarding is None:
             return self.response
         return finalize_response(
