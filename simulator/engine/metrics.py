@@ -83,7 +83,9 @@ def known(pods: Sequence[Pod | None], meshes: Sequence[Mesh]) -> Known:
                     place = each.address, each.port
                     served.setdefault(place, (service.hostname, service.name))
     services = {one.hostname: one.name for mesh in meshes for one in mesh.services.values()}
-    workloads = tuple(_workload(meshes[0], pod) if pod else None for pod in (*pods, None))
+    # One object for a pod, whichever of its names was recorded.
+    told = {pod.ref: _workload(meshes[0], pod) for pod in pods if pod is not None}
+    workloads = tuple(told[pod.ref] if pod else None for pod in (*pods, None))
     return Known(workloads=workloads, services=services, served=served)
 
 

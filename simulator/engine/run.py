@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.engine.budget import budget
 from simulator.engine.control_plane import ControlPlane
 from simulator.engine.metrics import Sample, known, standard
 from simulator.engine.recorder import DIRECTIONS, Recorder
@@ -133,6 +134,11 @@ class Run:
     def metrics(self) -> tuple[Sample, ...]:
         """Return Istio's standard metrics at the end of the run, of all proxies together."""
         return standard(self.hops, self.names, self._labels.known)
+
+    @cached_property
+    def budget(self) -> Rows:
+        """Return where the time of each of `requests` went: ns, by `budget.PARTS`."""
+        return budget(self.requests, self.hops, self._labels.known.workloads)
 
     @cached_property
     def services(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from simulator.engine.budget import PARTS
 from simulator.engine.summary import Figures, Summary
 from simulator.scenario import Run
 
@@ -38,7 +39,7 @@ def tables(run: Run) -> RenderableType:
         f"{run.title or 'Run'}: {figures.duration_ns / 1e9:g} s simulated, seed {run.seed}, "
         f"scenario {run.digest[:12]}, version {run.version}"
     )
-    shown = [_clients(figures), _services(figures), _edges(figures)]
+    shown = [_clients(figures), _budget(run), _services(figures), _edges(figures)]
     return Group(head, *shown, *([_pushes(run)] if run.pushes else ()))
 
 
@@ -82,6 +83,29 @@ def _clients(figures: Summary) -> Table:
     for client in figures.clients:
         others = _counts({**client.flags, **client.errors})
         table.add_row(client.name, *_cells(client.figures), others, _shares(client.versions))
+    return table
+
+
+def _budget(run: Run) -> Table:
+    """Return where the time went, on average: of all requests, and of the slowest hundredth."""
+    table = Table(
+        title="\nWhere the time went (mean ms)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("client", "requests"):
+        table.add_column(name, overflow="fold")
+    for name in PARTS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for client in run.summary.clients:
+        mine = run.requests["client"] == run.names.index(client.name)
+        slow = mine & (run.requests["duration_ns"] >= (client.figures.p99_ns or 0))
+        for words, rows in (("all", mine), ("slowest 1 %", slow)):
+            if rows.any():
+                means = run.budget[rows].mean(axis=0).tolist()
+                shown = (f"{mean_ns / _MILLISECOND_NS:,.2f}" for mean_ns in means)
+                table.add_row(client.name if words == "all" else "", words, *shown)
     return table
 
 

@@ -81,6 +81,9 @@ def test_every_request_and_every_attempt_ends_just_once(
     assert numbers == list(range(len(numbers)))
     assert (seen.requests["duration_ns"] >= 0).all()
     assert (seen.hops["duration_ns"] >= 0).all()
+    # What a request's time went for adds up.
+    assert (seen.budget >= 0).all()
+    assert (seen.budget.sum(axis=1) == seen.requests["duration_ns"]).all()
     # Each attempt arrives at one proxy, also when nobody waits for it any more; but for the
     # last one of a request that timed out while a connection was being made for it.
     lost = outbound["attempts"].sum() - len(inbound)
