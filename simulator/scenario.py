@@ -214,6 +214,7 @@ class Scenario:
             duration_ns=duration_ns,
             clients=tuple(client.name for client in self.file.clients),
             events=events,
+            slos=self.file.slos,
             control=plane,
         )
 

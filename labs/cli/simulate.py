@@ -14,6 +14,7 @@ import typer
 
 from labs.cli import given
 from labs.cli.options import (
+    FAILED,
     Files,
     Output,
     OutputOption,
@@ -51,7 +52,8 @@ def simulate(
 
     Rates, successes, latencies, flags and versions, by client and service. The same seed gives
     the same bytes. With --replications N the seeds are N in a row, and each figure is a mean
-    with its 95 % confidence interval.
+    with its 95 % confidence interval. A run that does not keep the scenario's `slos` ends with
+    exit code 1; several seeds get no verdict.
 
     Example: meshdojo simulate scenario.yaml --until 30s --plot figures/
     """
@@ -78,6 +80,8 @@ def simulate(
         from simulator.views import table
 
         print_rich(table.tables(run))
+    if not all(each.met for each in run.verdicts):
+        raise typer.Exit(FAILED)
 
 
 def _ensemble(

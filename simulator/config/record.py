@@ -40,6 +40,14 @@ Duration = Annotated[
     BeforeValidator(nanoseconds, json_schema_input_type=str),
     PlainSerializer(duration_text, return_type=str),
 ]
+
+
+def portion(value: object) -> object:
+    """Return a share from text such as `0.5%`; anything else as it is."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value) if isinstance(value, str) else None
+    return float(found[1]) / 100 if found else value
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -8,12 +8,19 @@ Durations are text with a unit (`250us`, `4ms`, `1.5s`, `2m`), shares are 0 to 1
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from simulator.config.events import Event
-from simulator.config.record import Duration, Record, Share
+from simulator.config.record import Duration, Record, Share, portion
 
 
 def _or_text(schema: dict[str, Any]) -> None:
@@ -192,6 +199,27 @@ class Client(Record):
         return self
 
 
+class Slo(Record):
+    """What a client is promised. A run that does not keep it fails."""
+
+    client: str
+    p50: Duration | None = None
+    """Half of its requests take so long at most; so for the others."""
+    p90: Duration | None = None
+    p99: Duration | None = None
+    errors: (
+        Annotated[Share, BeforeValidator(portion, json_schema_input_type=float | str)] | None
+    ) = None
+    """The share of requests, as 0.01 or `1%`, that may get no response, or one of 5xx."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Slo:
+        if (self.p50, self.p90, self.p99, self.errors) == (None, None, None, None):
+            message = "promise something: `p50`, `p90`, `p99` or `errors`"
+            raise ValueError(message)
+        return self
+
+
 class Network(Record):
     """What lies between any two proxies, and between a proxy and its own workload."""
 
@@ -238,8 +266,22 @@ class ScenarioFile(Record):
     istiod: Istiod = Istiod()
     events: tuple[Event, ...] = ()
     """What happens to the mesh while the clients load it; in any order."""
+    slos: tuple[Slo, ...] = ()
+    """What has to hold of the whole run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @field_validator("slos", mode="after")
+    @classmethod
+    def _of_clients(cls, slos: tuple[Slo, ...], info: ValidationInfo) -> tuple[Slo, ...]:
+        known = [client.name for client in info.data.get("clients", ())]
+        for slo in slos:
+            if slo.client not in known and "clients" in info.data:
+                message = (
+                    f"there is no client `{slo.client}`; known are {', '.join(known) or 'none'}"
+                )
+                raise ValueError(message)
+        return slos
 
 
 class TlsClient(Record):

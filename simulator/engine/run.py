@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from simulator.config.scenario import Slo
 from simulator.engine.budget import budget
 from simulator.engine.control_plane import ControlPlane
 from simulator.engine.metrics import Sample, known, standard
 from simulator.engine.recorder import DIRECTIONS, Recorder
+from simulator.engine.slo import Verdict, judged
 from simulator.engine.summary import (
     ClientSummary,
     Edge,
@@ -82,6 +84,7 @@ class Run:
         duration_ns: int,
         clients: tuple[str, ...],
         events: int,
+        slos: tuple[Slo, ...] = (),
         control: ControlPlane | None = None,
     ) -> None:
         """`meshes` is the mesh at the beginning, and after each event that changed it."""
@@ -92,6 +95,7 @@ class Run:
         self.duration_ns = duration_ns
         self.version = version("meshdojo")
         self.clients = clients
+        self._slos = slos
         self.events = events
         """How many the simulation took."""
         self.pushes: tuple[Push, ...] = control.pushes if control else ()
@@ -131,6 +135,11 @@ class Run:
         return tuple(found)
 
     @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Return which of the scenario's `slos` were kept."""
+        return tuple(judged(self._slos, self.summary.clients))
+
+    @cached_property
     def metrics(self) -> tuple[Sample, ...]:
         """Return Istio's standard metrics at the end of the run, of all proxies together."""
         return standard(self.hops, self.names, self._labels.known)
@@ -157,7 +166,12 @@ class Run:
             "summary": to_json(self.summary),
             "series": to_json(self.series),
             "pushes": to_json(self.pushes),
+            **self._promised(),
         }
+
+    def _promised(self) -> dict[str, Any]:
+        found = [{**to_json(each), "met": each.met} for each in self.verdicts]
+        return {"verdicts": found} if found else {}
 
     def to_json(self) -> str:
         """Return the document as text; the same run gives the same bytes."""

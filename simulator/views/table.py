@@ -40,6 +40,8 @@ def tables(run: Run) -> RenderableType:
         f"scenario {run.digest[:12]}, version {run.version}"
     )
     shown = [_clients(figures), _budget(run), _services(figures), _edges(figures)]
+    if run.verdicts:
+        shown.insert(0, _verdicts(run))
     return Group(head, *shown, *([_pushes(run)] if run.pushes else ()))
 
 
@@ -76,6 +78,31 @@ def figures_csv(run: Run) -> str:
 
 
 _FIGURES = ("requests", "rate /s", "success", "p50 ms", "p90 ms", "p99 ms")
+
+
+def _verdicts(run: Run) -> Table:
+    table = Table(
+        title="\nWhat was promised", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for name in ("client", "objective", "measured", "verdict"):
+        table.add_column(name, overflow="fold")
+    for each in run.verdicts:
+        show = _percent if each.objective == "errors" else _with_unit
+        table.add_row(
+            each.client,
+            f"{each.objective} <= {show(each.limit)}",
+            show(each.measured),
+            "kept" if each.met else "NOT KEPT",
+        )
+    return table
+
+
+def _with_unit(value_ns: float | None) -> str:
+    return "-" if value_ns is None else f"{_milliseconds(value_ns)} ms"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share * 100:.2f} %"
 
 
 def _clients(figures: Summary) -> Table:
@@ -168,7 +195,7 @@ def _cells(figures: Figures) -> tuple[str, ...]:
     )
 
 
-def _milliseconds(value_ns: int | None) -> str:
+def _milliseconds(value_ns: float | None) -> str:
     return "-" if value_ns is None else f"{value_ns / _MILLISECOND_NS:,.2f}"
 
 

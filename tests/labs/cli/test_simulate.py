@@ -104,6 +104,30 @@ def test_replications_estimate_what_single_runs_say(
 
 
 @pytest.mark.parametrize(
+    ("slos", "code", "wanted"),
+    [
+        pytest.param("{client: page, p99: 1s, errors: 50%}", 0, "p99 <= 1,000.00 ms", id="kept"),
+        pytest.param("{client: page, p99: 1s, errors: 0.5%}", 1, "errors <= 0.50 %", id="errors"),
+        pytest.param("{client: page, p50: 1us}", 1, "NOT KEPT", id="too-slow"),
+        pytest.param(
+            "{client: pages, p50: 1s}", 1, "scenario.yaml:10:7: error", id="unknown-client"
+        ),
+        pytest.param("{client: page}", 1, "scenario.yaml:10:8: error", id="promises-nothing"),
+        pytest.param("{client: page, errors: some}", 1, "scenario.yaml:10:31: error", id="words"),
+    ],
+)
+def test_promises_give_a_verdict(
+    meshdojo: Command, scenario: Path, slos: str, code: int, wanted: str
+) -> None:
+    scenario.write_text(f"{SCENARIO}slos: [{slos}]\n")
+
+    found = meshdojo("simulate", scenario)
+
+    assert found.code == code
+    assert wanted in found.out + found.err
+
+
+@pytest.mark.parametrize(
     ("options", "code", "wanted"),
     [
         pytest.param(["--until", "soon"], 2, "'soon' is not a duration", id="a-bad-duration"),
