@@ -17,6 +17,7 @@ from simulator.diagnostics import Diagnostic
 from simulator.envoy.compile import Config
 from simulator.envoy.compile import compile as compile_resources
 from simulator.envoy.compile.endpoints import locality_name
+from simulator.envoy.known_clusters import refuse_doubles, refuse_unknown
 from simulator.envoy.rejected import Rejected, Scope
 from simulator.envoy_api import Resources, parse, unpack
 from simulator.envoy_api.constraints import violations
@@ -85,6 +86,7 @@ def load(value: Mapping[str, Any], exists: Callable[[str], bool] | None = None) 
         clusters=tuple(sorted(static.clusters, key=lambda one: str(one.name))),
         secrets=tuple(sorted(static.secrets, key=lambda one: str(one.name))),
     )
+    refuse_doubles(static.clusters)
     local = message.cluster_manager.local_cluster_name
     if local and local not in {one.name for one in static.clusters}:
         raise Rejected(f"local cluster '{local}' must be defined")
@@ -94,6 +96,8 @@ def load(value: Mapping[str, Any], exists: Callable[[str], bool] | None = None) 
     scope.at("cluster_manager").only(message.cluster_manager, "local_cluster_name")
     where = locality_name(message.node.locality) if message.node.HasField("locality") else None
     config = replace(compile_resources(resources), local_cluster=local, locality=where)
+    if not message.HasField("dynamic_resources"):
+        refuse_unknown(static.listeners, config.clusters)
     return Bootstrap(
         resources=resources,
         config=config,

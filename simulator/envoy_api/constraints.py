@@ -6,7 +6,7 @@ inside cost nothing. What `Any` fields hold is checked too.
 
 Models    validate.FieldRules (protoc-gen-validate), as far as Envoy's API uses it
 Follows   envoy/source/common/protobuf/utility.cc (recursivePgvCheck), the messages that
-          protoc-gen-validate generates for C++
+          protoc-gen-validate generates for C++; utility.cc (validateDuration)
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from google.protobuf.message import DecodeError, Message
 
 from simulator.envoy_api.schema import pool, unpack
 
+_DURATION = "google.protobuf.Duration"
+_MOST_SECONDS = 9_223_372_035
 _HEADER_NAME = "^:?[0-9a-zA-Z!#$%&'*+-.^_|~\x60]+$"
 _HEADER_VALUE = "^[^\\x00-\\x08\\x0A-\\x1F\\x7F]*$"
 _LENIENT = "^[^\\x00\\n\\r]*$"
@@ -47,6 +49,9 @@ def violations(message: Message, path: str = "") -> Iterator[Violation]:
     kind = message.DESCRIPTOR
     if kind.full_name == "google.protobuf.Any":
         yield from _inside(message, path)
+        return
+    if kind.full_name == _DURATION:
+        yield from _readable(message, path)
         return
     for rule in _plan(kind.full_name):
         yield from rule(message, path)
@@ -81,6 +86,14 @@ def _inside(packed: Any, path: str) -> Iterator[Violation]:  # noqa: ANN401 - pr
     yield from violations(inner, path)
 
 
+def _readable(duration: Any, path: str) -> Iterator[Violation]:  # noqa: ANN401 - protobuf
+    """Yield why Envoy, which counts nanoseconds in 63 bits, cannot use a duration."""
+    if duration.seconds < 0 or duration.nanos < 0:
+        yield Violation(path, "Invalid duration: Expected positive duration")
+    elif duration.seconds > _MOST_SECONDS:
+        yield Violation(path, "Invalid duration: Duration out-of-range")
+
+
 _Rule: TypeAlias = Callable[[Message, str], Iterator[Violation]]
 
 
@@ -91,7 +104,7 @@ def _matters(name: str) -> bool:
     seen = {name}
     while reached:
         kind = reached.pop()
-        if kind.full_name == "google.protobuf.Any" or _plan(kind.full_name):
+        if kind.full_name in ("google.protobuf.Any", _DURATION) or _plan(kind.full_name):
             return True
         for field in kind.fields:
             below = field.message_type
@@ -161,7 +174,7 @@ def _single(title: str, field: FieldDescriptor, check: Check) -> _Rule:
     name = field.name
     inner = field.message_type
     wrapper = inner is not None
-    duration = inner is not None and inner.full_name == "google.protobuf.Duration"
+    duration = inner is not None and inner.full_name == _DURATION
     optional = field.has_presence
 
     def rule(message: Message, path: str) -> Iterator[Violation]:

@@ -27,7 +27,7 @@ from simulator.envoy.cluster import (
 from simulator.envoy.compile.balancing import balancing
 from simulator.envoy.compile.cluster_rules import refuse
 from simulator.envoy.compile.endpoints import endpoints, locality_weights
-from simulator.envoy.compile.fields import nanoseconds, optional_ns
+from simulator.envoy.compile.fields import nanoseconds, optional_ns, percentage
 from simulator.envoy.compile.health import health_check
 from simulator.envoy.compile.transport import transports
 from simulator.envoy.rejected import Scope
@@ -71,7 +71,7 @@ def cluster(message: Any, assignment: Any | None, scope: Scope) -> Cluster:  # n
         ),
         **protocol,
         override_statuses=_override_statuses(message),
-        panic_threshold=_panic_threshold(message),
+        panic_threshold=_panic_threshold(message, scope),
         overprovisioning=_overprovisioning(source),
         weighted_priority_health=source.policy.weighted_priority_health,
         update_merge_window_ns=(
@@ -189,11 +189,12 @@ def _named_by_host(message: Any) -> bool:  # noqa: ANN401 - protobuf
     return bool(message.upstream_http_protocol_options.auto_san_validation)
 
 
-def _panic_threshold(message: Any) -> int:  # noqa: ANN401
+def _panic_threshold(message: Any, scope: Scope) -> int:  # noqa: ANN401
     common = message.common_lb_config
     if not common.HasField("healthy_panic_threshold"):
         return PANIC_THRESHOLD
-    return int(min(100, round(common.healthy_panic_threshold.value)))
+    where = scope.at("common_lb_config").at("healthy_panic_threshold")
+    return min(100, round(percentage(common.healthy_panic_threshold, where)))
 
 
 def _overprovisioning(assignment: Any) -> int:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from math import isnan
 from typing import Any
 
 from simulator.envoy.chain_match import Network
@@ -78,13 +79,31 @@ def header_text(message: Any, name: str, scope: Scope) -> str:  # noqa: ANN401 -
     return text
 
 
+def percentage(message: Any, scope: Scope) -> float:  # noqa: ANN401 - protobuf
+    """Return the value of an envoy.type.v3.Percent that Envoy rounds to a whole number."""
+    if isnan(message.value):
+        raise scope.reject("Value not in the range of 0..100 range.")
+    return float(message.value)
+
+
+def is_address(text: str) -> bool:
+    """Say whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def networks(ranges: Any, scope: Scope) -> tuple[Network, ...]:  # noqa: ANN401 - protobuf
     """Compile a list of envoy.config.core.v3.CidrRange."""
     found = []
     for one in ranges:
         length = int(one.prefix_len.value) if one.HasField("prefix_len") else 0
         try:
-            network = ipaddress.ip_network(f"{one.address_prefix}/{length}", strict=False)
+            address = ipaddress.ip_address(one.address_prefix)
+            length = min(length, address.max_prefixlen)
+            network = ipaddress.ip_network(f"{address}/{length}", strict=False)
         except ValueError as error:
             raise scope.reject(f"malformed IP address: {one.address_prefix}") from error
         found.append(network)

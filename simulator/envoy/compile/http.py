@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.envoy.compile.access_log import access_logs
-from simulator.envoy.compile.fields import names_unread, optional_ns
+from simulator.envoy.compile.fields import names_unread, optional_ns, percentage
 from simulator.envoy.compile.filters import filter_config
 from simulator.envoy.compile.local_reply import local_reply
 from simulator.envoy.compile.routes import route_table
@@ -25,6 +25,7 @@ from simulator.envoy.request_id import Tracing
 from simulator.envoy_api import name_of
 
 _ROUTER = "envoy.extensions.filters.http.router.v3.Router"
+_ROUTER_NAME = "envoy.filters.http.router"
 _MODELLED = """
     codec_type stat_prefix rds route_config http_filters server_name stream_idle_timeout
     request_timeout common_http_protocol_options use_remote_address generate_request_id
@@ -115,11 +116,12 @@ def _tracing(message: Any, scope: Scope) -> Tracing | None:  # noqa: ANN401 - pr
     if not message.HasField("tracing"):
         return None
     scope.skip("tracing", "requests are marked to be traced, but no spans are made")
-    shares = {
-        name: round(getattr(message.tracing, f"{name}_sampling").value * 100)
-        for name in ("client", "random", "overall")
-        if message.tracing.HasField(f"{name}_sampling")
-    }
+    shares = {}
+    for name in ("client", "random", "overall"):
+        field = f"{name}_sampling"
+        if message.tracing.HasField(field):
+            where = scope.at("tracing").at(field)
+            shares[name] = round(percentage(getattr(message.tracing, field), where) * 100)
     return Tracing(**shares)
 
 
@@ -147,7 +149,9 @@ def _escaped_slashes(message: Any) -> EscapedSlashes:  # noqa: ANN401 - protobuf
         EscapedSlashes.UNESCAPE_AND_REDIRECT,
         EscapedSlashes.UNESCAPE_AND_FORWARD,
     )
-    return names[message.path_with_escaped_slashes_action]
+    given = message.path_with_escaped_slashes_action
+    # A number that stands for nothing changes nothing.
+    return names[given] if given < len(names) else EscapedSlashes.KEEP
 
 
 def _filters(message: Any, scope: Scope) -> tuple[HttpFilter, ...]:  # noqa: ANN401 - protobuf
@@ -155,6 +159,12 @@ def _filters(message: Any, scope: Scope) -> tuple[HttpFilter, ...]:  # noqa: ANN
         _filter(one, scope.at("http_filters", at)) for at, one in enumerate(message.http_filters)
     )
     enabled = [one for one in found if one.type]
+    for at, one in enumerate(found[:-1]):
+        if one.type == _ROUTER:
+            raise scope.at("http_filters", at).reject(
+                f"Error: terminal filter named {one.name} of type {_ROUTER_NAME} must be the last "
+                "filter in a http filter chain."
+            )
     if not found:
         scope.skip("http_filters", "no filter answers, not even a router; here one is supposed")
     elif not enabled or enabled[-1].type != _ROUTER:

@@ -12,7 +12,7 @@ from typing import Any
 
 from simulator.envoy.chain_match import Candidate, ChainMatch
 from simulator.envoy.compile.access_log import access_logs
-from simulator.envoy.compile.fields import networks
+from simulator.envoy.compile.fields import is_address, networks
 from simulator.envoy.compile.http import http_chain, is_http
 from simulator.envoy.compile.network_filters import TCP, network_filter, tcp_chain
 from simulator.envoy.compile.transport import server_tls
@@ -49,6 +49,9 @@ def listener(message: Any, scope: Scope) -> Listener:  # noqa: ANN401 - protobuf
     address = message.address.socket_address
     if message.address.WhichOneof("address") != "socket_address":
         scope.skip("address", "only socket addresses are modelled")
+    elif not address.resolver_name and not is_address(address.address):
+        where = scope.at("address").at("socket_address").at("address")
+        raise where.reject(f"malformed IP address: {address.address}")
     candidates = tuple(
         _candidate(one, at, scope.at("filter_chains", at))
         for at, one in enumerate(message.filter_chains)

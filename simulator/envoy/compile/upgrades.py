@@ -30,15 +30,18 @@ def manager_upgrades(configs: Iterable[Any], scope: Scope) -> Upgrades:
 
 
 def route_upgrades(configs: Iterable[Any], scope: Scope) -> Upgrades:
-    """Compile a route's `upgrade_configs`; the names it tells apart by upper and lower case."""
+    """Compile a route's `upgrade_configs`."""
     found: dict[str, bool] = {}
     for at, one in enumerate(configs):
         inner = scope.at("upgrade_configs", at)
         inner.only(one, "upgrade_type enabled")
-        if one.upgrade_type in found:
+        name = one.upgrade_type.lower()
+        if name in found:
             raise inner.reject(f"Duplicate upgrade {one.upgrade_type}")
-        found[one.upgrade_type] = _enabled(one)
-    return {name.lower(): enabled for name, enabled in found.items()}
+        if one.HasField("connect_config") and name != "connect":
+            raise inner.reject(f"Non-CONNECT upgrade type {one.upgrade_type} has ConnectConfig")
+        found[name] = _enabled(one)
+    return found
 
 
 def _enabled(config: Any) -> bool:  # noqa: ANN401 - protobuf

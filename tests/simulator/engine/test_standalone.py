@@ -28,7 +28,10 @@ def listener(port: int, cluster: str, name: str = "") -> dict[str, Any]:
     manager = {
         "@type": f"{HTTP}.HttpConnectionManager",
         "stat_prefix": "x",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "route_config": {
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
+            "validate_clusters": False,
+        },
         "http_filters": [{"name": "router", "typed_config": {"@type": ROUTER}}],
     }
     chain = {"filters": [{"name": "hcm", "typed_config": manager}]}
