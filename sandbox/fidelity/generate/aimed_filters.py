@@ -212,12 +212,23 @@ def _across(chance: Random) -> Aim:
     )
 
 
-def _faulty(chance: Random) -> Aim:
-    kind: Json = chance.choice(({"http_status": 418}, {"grpc_status": 14}))
-    config: Json = {"abort": {**kind, "percentage": {"numerator": 100}}, "headers": [_HEADER]}
+def _faulty(_: Random, at: int) -> Aim:
+    always = {"percentage": {"numerator": 100}}
+    ends: Json = {"abort": {"http_status": 418, **always}}
+    ways: tuple[Json, ...] = (
+        {**ends, "headers": [_HEADER]},
+        {"abort": {"grpc_status": 14, **always}},
+        {"abort": {"header_abort": {}, **always}},
+        {**ends, "max_active_faults": 0},
+        {**ends, "upstream_cluster": "c1"},
+    )
     return Aim(
-        listener=listening([forward()], [filtered("fault", "fault.v3.HTTPFault", config)]),
-        headers=(("x-a", ("one", None)), ("content-type", (None, "application/grpc"))),
+        listener=listening([forward()], [filtered("fault", "fault.v3.HTTPFault", ways[at])]),
+        headers=(
+            ("x-a", ("one", None)),
+            ("content-type", (None, "application/grpc")),
+            ("x-envoy-fault-abort-request", ("503", None)),
+        ),
     )
 
 
@@ -291,8 +302,7 @@ FILTERS: tuple[Maker, ...] = (
     *each(_buffered, 2),
     _across,
     _across,
-    _faulty,
-    _faulty,
+    *each(_faulty, 5),
     _limited,
     _limited,
     _mutated,

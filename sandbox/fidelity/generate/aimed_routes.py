@@ -34,19 +34,51 @@ def _tls(chance: Random) -> Aim:
     return Aim(listener=listening([{**forward(), "match": match}, _ELSE]))
 
 
-def _removed(chance: Random) -> Aim:
-    remove = {"response_headers_to_remove": ["x-said"]}
-    entry = {"name": "c0", "weight": 100}
+def _removed(chance: Random, at: int) -> Aim:
+    """Remove headers at one of the four levels."""
+    remove = {"request_headers_to_remove": ["x-a"], "response_headers_to_remove": ["x-said"]}
+    levels: list[Json] = [{}, {}, {}, {}]
+    levels[at] = remove
+    entry: Json = {"name": "c0", "weight": 100, **levels[0]}
     if chance.random() < 0.4:
-        entry = {"cluster_header": "x-last", "weight": 100}
-    shared = chance.random() < 0.5
-    weighted = {"clusters": [entry | (remove if shared else {})], "header_name": "x-random"}
+        entry = {"cluster_header": "x-last", "weight": 100, **levels[0]}
+    weighted = {"clusters": [entry], "header_name": "x-random"}
     route = {"name": "r", "match": {"prefix": "/"}, "route": {"weighted_clusters": weighted}}
     return Aim(
-        listener=listening([route | ({} if shared else remove)]),
-        headers=(("x-random", ("1", "50")), ("x-last", (None, "c1", "c2", "gone"))),
+        listener=listening([route | levels[1]], host=levels[2], table=levels[3]),
+        headers=(
+            ("x-random", ("1", "50")),
+            ("x-last", ("c0", "c1", "c2", "gone")),
+            ("x-a", ("1", "one", None)),
+        ),
         scripts=(("200+x-said:one",), ("200",)),
     )
+
+
+def _matched(_: Random, at: int) -> Aim:
+    ways: tuple[Json, ...] = (
+        {"present_match": True},
+        {"range_match": {"start": 1, "end": 9}},
+        {"range_match": {"start": 7, "end": 9}},
+        {"string_match": {"safe_regex": {"regex": "[0-9]*"}},
+         "treat_missing_header_as_empty": True},
+        {"string_match": {"exact": "7"}, "invert_match": True},
+    )  # fmt: skip
+    match = {"prefix": "/", "headers": [{"name": "x-a", **ways[at]}]}
+    return Aim(
+        listener=listening([{**forward(), "match": match}, _ELSE]),
+        headers=(("x-a", (None, "5", "7", "one")),),
+    )
+
+
+def _answered(_: Random, at: int) -> Aim:
+    substitution = {"pattern": {"regex": "a"}, "substitution": "z"}
+    ways: tuple[Json, ...] = (
+        forward("gone", cluster_not_found_response_code="NOT_FOUND"),
+        {**_ELSE, "direct_response": {"status": 200, "body": {"inline_bytes": "c2FpZA=="}}},
+        {"match": {"prefix": "/"}, "redirect": {"regex_rewrite": substitution}},
+    )
+    return Aim(listener=listening([ways[at]]), paths=("/a", "/ba"))
 
 
 def _hashed(chance: Random, at: int) -> Aim:
@@ -63,6 +95,8 @@ def _hashed(chance: Random, at: int) -> Aim:
         [{"header": {"header_name": "x-a", "regex_rewrite": rewrite}}],
         [first, {"header": {"header_name": "x-b"}}],
         [{"filter_state": {"key": "test.state"}}],
+        [{"connection_properties": {"source_ip": True}}],
+        [{"query_parameter": {"name": "p"}}],
     )
     policies = ways[at]
     state = {
@@ -84,6 +118,7 @@ def _hashed(chance: Random, at: int) -> Aim:
             ("x-b", (None, "one", "2", "3")),
             ("cookie", (None, "v=1", "u=one", "u=2", "v=1; u=3")),
         ),
+        paths=("/a?p=one", "/a?p=2", "/a?p=three"),
     )
 
 
@@ -185,8 +220,10 @@ def _leads_to(route: Json) -> Json:
 ROUTES: tuple[Maker, ...] = (
     _case,
     _tls,
-    _removed,
-    *each(_hashed, 5),
+    *each(_removed, 4),
+    *each(_matched, 5),
+    *each(_answered, 3),
+    *each(_hashed, 7),
     *each(_to_odd_clusters, 4),
     _tried_again,
     *each(_connected, 6),
