@@ -17,6 +17,8 @@ from sandbox.fidelity.generate.connection import manager
 
 _ONE_IN = 10
 """So many listeners have one that is about its filter chains alone."""
+_TABLE_IN = 4
+"""So many listeners have one of a large table; the others are about one field each."""
 _AIMS = (*FILTERS, *ROUTES)
 
 
@@ -26,8 +28,8 @@ def batch(seed: int, number: int, asks: int) -> Batch:
     if number % _ONE_IN == _ONE_IN - 1:
         listener = chains(chance)
         return Batch(listener, tuple(dial(chance, listener) for _ in range(asks)))
-    if number % 3 != 0:
-        aim = _AIMS[(number - number // 3 - 1) % len(_AIMS)](chance)
+    if number % _TABLE_IN != 0:
+        aim = _AIMS[(number - number // _TABLE_IN - 1) % len(_AIMS)](chance)
         return Batch(aim.listener, tuple(aim.ask(chance) for _ in range((asks + 1) // 2)))
     listener = manager(chance)
     return Batch(listener, tuple(ask(chance, listener) for _ in range(asks)))

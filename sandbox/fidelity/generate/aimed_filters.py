@@ -7,7 +7,7 @@ from random import Random
 from sandbox.fidelity.generate.aimed_routes import tree
 from sandbox.fidelity.generate.aims import Aim, Maker, each, filtered, forward, listening, typed
 from sandbox.fidelity.generate.case import Json
-from sandbox.fidelity.generate.matching import METADATA, STATE
+from sandbox.fidelity.generate.matching import METADATA, STATE, template
 
 _ANY: Json = {"any": True}
 _NEAR = {"address_prefix": "127.0.0.0", "prefix_len": 8}
@@ -52,6 +52,7 @@ def _permissions(chance: Random) -> list[Json]:
         {"sourced_metadata": {"metadata_matcher": metadata(chance)}},
         {"and_rules": {"rules": [{"header": _HEADER}, {"any": True}]}},
         {"or_rules": {"rules": [{"header": _HEADER}, {"destination_port": 1}]}},
+        {"uri_template": template(chance)},
     ]
 
 
@@ -182,7 +183,7 @@ def _buffered(_: Random, at: int) -> Aim:
             [filtered("buffer", "buffer.v3.Buffer", {"max_request_bytes": 5})],
         ),
         methods=("POST", "POST", "GET"),
-        bodies=(3, 10, 40, 60),
+        bodies=(3, 10, 40),
     )
 
 
@@ -196,7 +197,7 @@ def _across(chance: Random) -> Aim:
         "allow_credentials": True,
         "allow_private_network_access": True,
     }
-    if chance.random() < 0.5:
+    if chance.random() < 0.7:
         policy["forward_not_matching_preflights"] = False
     if chance.random() < 0.3:
         policy["filter_enabled"] = {"default_value": {"numerator": 0}}
@@ -221,6 +222,7 @@ def _faulty(_: Random, at: int) -> Aim:
         {"abort": {"header_abort": {}, **always}},
         {**ends, "max_active_faults": 0},
         {**ends, "upstream_cluster": "c1"},
+        {"delay": {"header_delay": {}, **always}},
     )
     return Aim(
         listener=listening([forward()], [filtered("fault", "fault.v3.HTTPFault", ways[at])]),
@@ -228,6 +230,7 @@ def _faulty(_: Random, at: int) -> Aim:
             ("x-a", ("one", None)),
             ("content-type", (None, "application/grpc")),
             ("x-envoy-fault-abort-request", ("503", None)),
+            ("x-envoy-fault-delay-request", ("1", None)),
         ),
     )
 
@@ -290,9 +293,10 @@ def _healthy(chance: Random) -> Aim:
 
 
 FILTERS: tuple[Maker, ...] = (
-    *each(_permitted, 12),
+    *each(_permitted, 13),
     *each(_claimed, 12),
     *each(_valued, len(_FOUND)),
+    _decided,
     _decided,
     _shadowed,
     _shadowed,
@@ -300,9 +304,8 @@ FILTERS: tuple[Maker, ...] = (
     _stated,
     _stated,
     *each(_buffered, 2),
-    _across,
-    _across,
-    *each(_faulty, 5),
+    *(_across,) * 3,
+    *each(_faulty, 6),
     _limited,
     _limited,
     _mutated,

@@ -10,22 +10,22 @@ from sandbox.fidelity.generate.case import FULL, NAMED, PORT, Json
 _ELSE: Json = {"name": "else", "match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 
-def _case(chance: Random) -> Aim:
+def _case(chance: Random, at: int) -> Aim:
     way = chance.choice(("exact", "prefix", "suffix", "contains"))
     text = {"string_match": {way: "One", "ignore_case": True}}
-    match: Json = chance.choice(
-        (
-            {"prefix": "/", "headers": [{"name": "x-a", **text}]},
-            {"prefix": "/", "query_parameters": [{"name": "p", **text}]},
-            {"prefix": "/", "query_parameters": [{"name": "p", "present_match": True}]},
-            {chance.choice(("prefix", "path", "path_separated_prefix")): "/A",
-             "case_sensitive": False},
-        )
-    )  # fmt: skip
+    ways: tuple[Json, ...] = (
+        {"prefix": "/", "headers": [{"name": "x-a", **text}]},
+        {"prefix": "/", "query_parameters": [{"name": "p", **text}]},
+        {"prefix": "/", "query_parameters": [{"name": "p", "present_match": True}]},
+        {chance.choice(("prefix", "path")): "/A", "case_sensitive": False},
+        {"path": "/a"},
+        {"connect_matcher": {}},
+    )
+    table = {"ignore_path_parameters_in_path_matching": True}
     return Aim(
-        listener=listening([{**forward(), "match": match}, _ELSE]),
+        listener=listening([{**forward(), "match": ways[at]}, _ELSE], table=table),
         headers=(("x-a", (None, "one", "ONE", "One", "two")),),
-        paths=("/a", "/A", "/a?p=one", "/a?p=ONE", "/b?p=", "/b?p=two"),
+        paths=("/a", "/a;v=1", "/a?p=one", "/a?p=ONE", "/b?p=two"),
     )
 
 
@@ -82,11 +82,8 @@ def _answered(_: Random, at: int) -> Aim:
 
 
 def _hashed(chance: Random, at: int) -> Aim:
-    cookie: Json = {"name": "u", "ttl": chance.choice(("0s", "9s"))}
-    if chance.random() < 0.6:
-        cookie |= {"path": "/p"}
-    if chance.random() < 0.7:
-        cookie["attributes"] = [{"name": "SameSite", "value": "Strict"}, {"name": "Secure"}]
+    cookie: Json = {"name": "u", "ttl": chance.choice(("0s", "9s")), "path": "/p"}
+    cookie["attributes"] = [{"name": "SameSite", "value": "Strict"}, {"name": "Secure"}]
     rewrite = {"pattern": {"regex": "[a-m]+"}, "substitution": "z"}
     first: Json = {"header": {"header_name": "x-a"}, "terminal": True}
     ways: tuple[list[Json], ...] = (
@@ -116,7 +113,7 @@ def _hashed(chance: Random, at: int) -> Aim:
         headers=(
             ("x-a", (None, "abc", "one", "nnn", "1")),
             ("x-b", (None, "one", "2", "3")),
-            ("cookie", (None, "v=1", "u=one", "u=2", "v=1; u=3")),
+            ("cookie", (None, None, "v=1", "u=one", "u=2", "v=1; u=3")),
         ),
         paths=("/a?p=one", "/a?p=2", "/a?p=three"),
     )
@@ -142,16 +139,19 @@ def _to_odd_clusters(chance: Random, at: int) -> Aim:
     )
 
 
-def _tried_again(chance: Random) -> Aim:
-    policy: Json = {"num_retries": 2, "retry_back_off": {"base_interval": "0.001s"}}
-    if chance.random() < 0.5:
-        matcher = {"name": "x-said", "string_match": {"exact": "7"}}
-        policy |= {"retry_on": "retriable-headers", "retriable_headers": [matcher]}
-    else:
-        policy |= {"retry_on": "retriable-status-codes", "retriable_status_codes": [404, 418]}
+def _tried_again(_: Random, at: int) -> Aim:
+    matcher = {"name": "x-said", "string_match": {"exact": "7"}}
+    asked = {"name": "x-a", "string_match": {"exact": "one"}}
+    ways: tuple[Json, ...] = (
+        {"retry_on": "retriable-headers", "retriable_headers": [matcher]},
+        {"retry_on": "retriable-status-codes", "retriable_status_codes": [404, 503]},
+        {"retry_on": "5xx", "retriable_request_headers": [asked]},
+    )
+    policy = {"num_retries": 2, "retry_back_off": {"base_interval": "0.001s"}, **ways[at]}
     return Aim(
         listener=listening([forward(retry_policy=policy)]),
-        scripts=(("503+x-said:7", "200"), ("200+x-said:7", "200"), ("404", "200"), ("200",)),
+        headers=(("x-a", ("one", None)),),
+        scripts=(("503+x-said:7", "200"), ("200+x-said:7", "200"), ("404+x-said:7", "200")),
     )
 
 
@@ -164,14 +164,16 @@ def _connected(_: Random, at: int) -> Aim:
         {"path_with_escaped_slashes_action": "REJECT_REQUEST"},
         {"use_remote_address": True, "preserve_external_request_id": True},
         {"strip_matching_host_port": True},
+        {"forward_client_cert_details": "ALWAYS_FORWARD_ONLY"},
     )
     return Aim(
         listener=listening([forward()], manager=ways[at]),
         headers=(
             ("x-forwarded-for", (None, "10.0.0.1", "1.2.3.4")),
             ("x-request-id", (None, "mine")),
+            ("x-forwarded-client-cert", ("By=them", None)),
         ),
-        hosts=("a.test", f"a.test:{PORT}", "a.test:81"),
+        hosts=(f"a.test:{PORT}", f"a.test:{PORT}", "a.test:81"),
         paths=("/a/../b", "/a%2Fb", "/a/./b", "/a", "/a%5cb"),
     )
 
@@ -218,16 +220,14 @@ def _leads_to(route: Json) -> Json:
 
 
 ROUTES: tuple[Maker, ...] = (
-    _case,
+    *each(_case, 6),
     _tls,
     *each(_removed, 4),
     *each(_matched, 5),
     *each(_answered, 3),
     *each(_hashed, 7),
     *each(_to_odd_clusters, 4),
-    _tried_again,
-    *each(_connected, 6),
-    _by_tree,
-    _by_tree,
-    _case,
+    *each(_tried_again, 3),
+    *each(_connected, 7),
+    *(_by_tree,) * 4,
 )
