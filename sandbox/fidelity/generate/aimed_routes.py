@@ -9,6 +9,10 @@ from sandbox.fidelity.generate.case import FULL, NAMED, PORT, Json
 
 _ELSE: Json = {"name": "else", "match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
+_INTERNAL: Json = {
+    "internal_address_config": {"cidr_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 8}]}
+}
+
 
 def _case(chance: Random, at: int) -> Aim:
     way = chance.choice(("exact", "prefix", "suffix", "contains"))
@@ -130,8 +134,10 @@ def _to_odd_clusters(chance: Random, at: int) -> Aim:
         chance.choice(("respect_expected_rq_timeout", "suppress_envoy_headers")): True,
     }
     return Aim(
-        listener=listening([route], router=router),
+        listener=listening([route], router=router, manager=_INTERNAL),
         headers=(
+            # Envoy's own headers are believed from inside alone.
+            ("x-forwarded-for", ("10.0.0.1", "10.0.0.1", None)),
             ("grpc-timeout", (None, "100m", "90m")),
             ("x-envoy-expected-rq-timeout-ms", (None, "120", "90")),
             ("content-type", ("application/grpc", None)),
@@ -156,9 +162,8 @@ def _tried_again(_: Random, at: int) -> Aim:
 
 
 def _connected(_: Random, at: int) -> Aim:
-    ranges = [{"address_prefix": "10.0.0.0", "prefix_len": 8}]
     ways: tuple[Json, ...] = (
-        {"internal_address_config": {"cidr_ranges": ranges}},
+        _INTERNAL,
         {"normalize_path": True},
         {"path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"},
         {"path_with_escaped_slashes_action": "REJECT_REQUEST"},
