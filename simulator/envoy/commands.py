@@ -25,7 +25,7 @@ An event that answers `None` changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -42,6 +42,8 @@ class Response:
     status: int
     headers: Headers = ()
     body: str = ""
+    meant: int = field(default=0, compare=False)
+    """The status of an answer of the proxy's own that a gRPC client gets as 200; 0: `status`."""
 
 
 class Reset(StrEnum):

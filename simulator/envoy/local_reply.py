@@ -48,7 +48,8 @@ class Reply:
         if self.body and request.method != "HEAD":
             text = self.body.removesuffix("\n") if self.content_type == JSON else self.body
             headers = (*headers, ("grpc-message", _percent_encoded(text)))
-        return Response(status=200, headers=(*headers, *without(self.headers, _OF_BODIES)))
+        headers = (*headers, *without(self.headers, _OF_BODIES))
+        return Response(status=200, headers=headers, meant=self.status)
 
 
 JSON = "application/json"

@@ -142,8 +142,8 @@ class Passing:
             route_name=match.route.name if isinstance(match, RouteMatch) else "",
             cluster=self.cluster or "",
             response_headers=response.headers if response is not None else (),
-            # There is no status yet where there is no response.
-            status=response.status if response is not None else 0,
+            # There is no status yet where there is no response; filters see what was meant.
+            status=(response.meant or response.status) if response is not None else 0,
         )
 
     @property
