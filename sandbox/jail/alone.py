@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any
 
 from sandbox import rundir
@@ -31,6 +30,7 @@ from simulator.engine.resolve import OUTSIDE
 from simulator.engine.standalone import Standalone
 from simulator.envoy_api import Resources, parse
 from simulator.envoy_api import format as format_message
+from simulator.istiod.validation.syntax import is_address
 from simulator.observe.observation import Observation
 
 _SECONDS = 600.0
@@ -43,7 +43,7 @@ class Inside:
     def __init__(self, alone: Standalone) -> None:
         self._envoy = alone.mesh.pods[0].ref
         self._at = {one.port: one.address for one in alone.config.listeners.values()}
-        names = [pod.ip for pod in alone.mesh.pods[1:] if not _is_address(pod.ip)]
+        names = [pod.ip for pod in alone.mesh.pods[1:] if not is_address(pod.ip)]
         self.names = {name: f"198.18.0.{number}" for number, name in enumerate(names, start=1)}
         """The address of each name, from a block for such tests."""
         self._meant = {address: name for name, address in self.names.items()}
@@ -186,11 +186,3 @@ def _prepared(bootstrap: Any) -> Any:  # noqa: ANN401
 
 def _own(address: str) -> bool:
     return address.startswith("127.") or address in _ANY
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from simulator.envoy.connection import Connection
 from simulator.istiod.registry import Mesh, Pod, Service
 from simulator.istiod.servers import services_named
 from simulator.istiod.service import UNSPECIFIED
+from simulator.istiod.validation.syntax import is_address
 
 OUTSIDE = "outside"
 OUTBOUND_PORT = 15001
@@ -132,7 +132,7 @@ def _from_outside(mesh: Mesh, host: str, port: int) -> list[Place] | None:
 
 def _look_up(mesh: Mesh, client: Pod, host: str, port: int) -> list[Place] | None:
     """Return what DNS tells a pod of a host; `None` if it does not know the name."""
-    if _is_address(host):
+    if is_address(host):
         return [(host, port)]
     for name in searched(client.namespace, host):
         service = mesh.services.get(name)
@@ -183,11 +183,3 @@ def _names(service: Service) -> tuple[str, ...]:
 def _serves(pattern: str, host: str) -> bool:
     name = pattern.rpartition("/")[2]
     return name in ("*", host) or (name.startswith("*.") and host.endswith(name[1:]))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

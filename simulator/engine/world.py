@@ -324,7 +324,11 @@ class World(Surroundings):
             return None
         begin = node, direction, connection, accepted, request, sender, trace, opening
         if accepted.waits_ns:
-            self.agenda.call_after(accepted.waits_ns, lambda _: self._begin(*begin) and None)
+
+            def late(_: object) -> None:
+                self._begin(*begin)
+
+            self.agenda.call_after(accepted.waits_ns, late)
             return None
         return self._begin(*begin)
 

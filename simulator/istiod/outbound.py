@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from simulator.istiod import names
@@ -30,6 +30,7 @@ from simulator.istiod.scope import Egress, Scope
 from simulator.istiod.service import UNSPECIFIED
 from simulator.istiod.tcp_routes import tcp_chains
 from simulator.istiod.telemetry import listener_logs
+from simulator.istiod.validation.syntax import is_address
 
 _LOCALHOST = "127.0.0.1"
 _ALONE = frozenset({Protocol.MONGO, Protocol.MYSQL})
@@ -136,7 +137,7 @@ def _places(scope: Scope, service: Service, port: Port) -> Iterator[_Bind]:
         if service.kubernetes or endpoints or service.selector:
             # No address of its own: its workloads' stand for it.
             for endpoint in endpoints:
-                if endpoint.address != scope.pod.ip and _is_address(endpoint.address):
+                if endpoint.address != scope.pod.ip and is_address(endpoint.address):
                     yield _Bind(service=service, port=port, address=endpoint.address)
             return
     for each in addresses:
@@ -144,14 +145,6 @@ def _places(scope: Scope, service: Service, port: Port) -> Iterator[_Bind]:
             yield _Bind(service=service, port=port, address=UNSPECIFIED, cidr=each)
         else:
             yield _Bind(service=service, port=port, address=each)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _add(scope: Scope, egress: Egress, bind: _Bind, drafts: _Drafts) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -332,19 +334,10 @@ CLIENTS = {
 }
 
 
-def listeners(server: dict[str, Any]) -> list[dict[str, Any]]:
-    own = rules("DENY", own=policy({"url_path": {"path": {"prefix": "/the-filters-own"}}}))
-    table = routes(CASES)
-    main, tls = (
-        http_listener(name, table, [http_filter("rbac", "rbac.v3.RBAC", rules=own)])
-        for name in ("main", "tls")
-    )
-    tls["filter_chains"][0]["transport_socket"] = server
-    tls["filter_chains"][0]["filters"][0]["typed_config"] |= {
-        "forward_client_cert_details": "APPEND_FORWARD",
-        "set_current_client_cert_details": {"subject": True, "uri": True, "dns": True},
-    }
-    tls["listener_filters"] = [
+def end_tls(listener: dict[str, Any], server: dict[str, Any]) -> None:
+    """Let a listener end TLS."""
+    listener["filter_chains"][0]["transport_socket"] = server
+    listener["listener_filters"] = [
         {
             "name": "tls",
             "typed_config": {
@@ -353,26 +346,51 @@ def listeners(server: dict[str, Any]) -> list[dict[str, Any]]:
             },
         }
     ]
+
+
+@contextmanager
+def secured(
+    cases: Sequence[Case],
+    listeners: Callable[[dict[str, Any]], list[dict[str, Any]]],
+    folder: Path,
+) -> Iterator[World]:
+    """Run the cases as `CLIENTS`, and as a stranger; `listeners` get the server's TLS."""
+    trusted = authority()
+    pairs = {name: issue(trusted, certificate) for name, certificate in CLIENTS.items()}
+    contexts = {name: client_context(pair, folder) for name, pair in pairs.items()}
+    contexts["stranger"] = client_context(None, folder)
+    shown = {
+        name: replace(certificate, digest=pairs[name].digest)
+        for name, certificate in CLIENTS.items()
+    }
+    with world(
+        cases,
+        listeners(server_context(trusted)),
+        folder,
+        certificates=shown,
+        contexts=contexts,
+    ) as found:
+        yield found
+
+
+def listeners(server: dict[str, Any]) -> list[dict[str, Any]]:
+    own = rules("DENY", own=policy({"url_path": {"path": {"prefix": "/the-filters-own"}}}))
+    table = routes(CASES)
+    main, tls = (
+        http_listener(name, table, [http_filter("rbac", "rbac.v3.RBAC", rules=own)])
+        for name in ("main", "tls")
+    )
+    end_tls(tls, server)
+    tls["filter_chains"][0]["filters"][0]["typed_config"] |= {
+        "forward_client_cert_details": "APPEND_FORWARD",
+        "set_current_client_cert_details": {"subject": True, "uri": True, "dns": True},
+    }
     return [main, tls]
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("rbac")
-    trusted = authority()
-    pairs = {name: issue(trusted, certificate) for name, certificate in CLIENTS.items()}
-    contexts = {name: client_context(pair, folder) for name, pair in pairs.items()}
-    contexts["stranger"] = client_context(None, folder)
-    with world(
-        CASES,
-        listeners(server_context(trusted)),
-        folder,
-        certificates={
-            name: replace(certificate, digest=pairs[name].digest)
-            for name, certificate in CLIENTS.items()
-        },
-        contexts=contexts,
-    ) as found:
+    with secured(CASES, listeners, tmp_path_factory.mktemp("rbac")) as found:
         yield found
 
 

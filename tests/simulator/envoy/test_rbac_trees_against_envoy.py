@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ from simulator.envoy.bootstrap import load
 from simulator.envoy.cel_parse import parse
 from simulator.envoy.compile import Rejected
 from simulator.envoy_api.extract import locate_binary
-from tests.simulator.envoy.certificates import authority, client_context, issue, server_context
-from tests.simulator.envoy.comparing import Case, World, check, http_filter, routes, world
+from tests.simulator.envoy.comparing import Case, World, check, http_filter, routes
 from tests.simulator.envoy.real import http_listener
 from tests.simulator.envoy.test_rbac_against_envoy import (
-    CLIENTS,
     SHOWN,
     cidr,
+    end_tls,
     policy,
     rbac,
     rules,
+    secured,
     tree,
 )
 
@@ -264,36 +263,13 @@ def listeners(server: dict[str, Any]) -> list[dict[str, Any]]:
         http_listener(name, table, [http_filter("rbac", "rbac.v3.RBAC")])
         for name in ("main", "tls")
     )
-    tls["filter_chains"][0]["transport_socket"] = server
-    tls["listener_filters"] = [
-        {
-            "name": "tls",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.listener."
-                "tls_inspector.v3.TlsInspector"
-            },
-        }
-    ]
+    end_tls(tls, server)
     return [main, tls]
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("trees")
-    trusted = authority()
-    pairs = {name: issue(trusted, certificate) for name, certificate in CLIENTS.items()}
-    contexts = {name: client_context(pair, folder) for name, pair in pairs.items()}
-    contexts["stranger"] = client_context(None, folder)
-    with world(
-        CASES,
-        listeners(server_context(trusted)),
-        folder,
-        certificates={
-            name: replace(certificate, digest=pairs[name].digest)
-            for name, certificate in CLIENTS.items()
-        },
-        contexts=contexts,
-    ) as found:
+    with secured(CASES, listeners, tmp_path_factory.mktemp("trees")) as found:
         yield found
 
 
